@@ -1,0 +1,77 @@
+/**
+ * What nacre needs of a place that stores objects: five verbs on whole, immutable, named objects.
+ * Everything else (retry, limits, cache) is a wrapper with the same shape.
+ */
+
+/** A kind of object. It is the name of the object's folder, `config` aside. */
+export type ObjectType =
+  | 'config'
+  | 'keys'
+  | 'packs'
+  | 'index'
+  | 'sessions'
+  | 'snapshots'
+  | 'forgotten'
+  | 'marks'
+  | 'gc'
+
+/**
+ * One object. `name` is what follows the type in the layout, without the pack's shard folder:
+ * `keys/<id>`, `packs/<id>`, `index/<group>/<id>`, `snapshots/<group>/<sid>`, `gc/<n>.plan`;
+ * for the config it is `config`.
+ */
+export interface ObjectRef {
+  readonly type: ObjectType
+  readonly name: string
+}
+
+export interface ObjectInfo extends ObjectRef {
+  readonly sizeBytes: number
+}
+
+export interface ByteRange {
+  readonly offset: number
+  readonly length: number
+}
+
+export interface OperationOptions {
+  readonly signal?: AbortSignal | undefined
+}
+
+/** `created`: these bytes now stand under the name. `exists`: something stood there before. */
+export type CreateResult = 'created' | 'exists'
+
+export interface Backend extends AsyncDisposable {
+  /** For messages; never holds credentials. */
+  readonly location: string
+  /** How many operations at once are useful. */
+  readonly connections: number
+
+  /**
+   * Create-if-absent, atomic: the whole object appears under its name or nothing does, and of any
+   * number of racing callers exactly one gets `created`. Durable when it resolves (the object and
+   * the folder that names it). The parts are written one after another and may be reused afterwards.
+   * @throws {BackupError} BACKEND_FULL, BACKEND_DENIED, BACKEND_FAILED
+   */
+  create(ref: ObjectRef, parts: readonly Uint8Array[], options?: OperationOptions): Promise<CreateResult>
+
+  /**
+   * The object, or the range of it; the caller owns the bytes.
+   * @throws {BackupError} BACKEND_NOT_FOUND when there is no such object; BACKEND_TRUNCATED when it
+   * ends before the range does; BACKEND_DENIED, BACKEND_FAILED
+   */
+  load(ref: ObjectRef, range?: ByteRange, options?: OperationOptions): Promise<Uint8Array>
+
+  /** The object's size; undefined means that it is certainly absent, any doubt is an error. */
+  stat(ref: ObjectRef, options?: OperationOptions): Promise<ObjectInfo | undefined>
+
+  /**
+   * Every object of the type that was created before the call, each once, in no order; names that
+   * the layout does not know (temporary files) are left out. `after` skips names up to and
+   * including it, in byte order. An error is thrown, never a shorter list.
+   */
+  list(type: ObjectType, options?: OperationOptions & { readonly after?: string }): AsyncIterable<ObjectInfo>
+
+  /** Absent is success. */
+  remove(ref: ObjectRef, options?: OperationOptions): Promise<void>
+}

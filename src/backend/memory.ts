@@ -1,0 +1,70 @@
+/**
+ * Objects in memory, for tests and for programs that want a repository without a disk. Bytes are
+ * copied on the way in and on the way out, so that nobody can change an object.
+ */
+import { concatBytes } from '../util/bytes.ts'
+import { BackupError, throwIfAborted } from '../util/errors.ts'
+import { checkRange, rangeWithin } from './range.ts'
+import { checkType, parseKey, refKey } from './layout.ts'
+import type { Backend, ObjectInfo, ObjectType, OperationOptions } from './backend.ts'
+
+export function memoryBackend(): Backend {
+  const objects = new Map<string, Uint8Array>()
+
+  return {
+    location: 'memory',
+    connections: 16,
+
+    async create(ref, parts, { signal } = {}) {
+      const key = refKey(ref)
+      throwIfAborted(signal)
+      if (objects.has(key)) return 'exists'
+      objects.set(key, concatBytes(...parts))
+      return 'created'
+    },
+
+    async load(ref, range, { signal } = {}) {
+      const key = refKey(ref)
+      checkRange(range)
+      throwIfAborted(signal)
+      const bytes = objects.get(key)
+      if (!bytes) throw new BackupError('BACKEND_NOT_FOUND', `${key} is not in memory`, { path: key })
+      const { offset, length } = rangeWithin(range, bytes.length, key)
+      return bytes.slice(offset, offset + length)
+    },
+
+    async stat(ref, { signal } = {}) {
+      const key = refKey(ref)
+      throwIfAborted(signal)
+      const bytes = objects.get(key)
+      return bytes && { type: ref.type, name: ref.name, sizeBytes: bytes.length }
+    },
+
+    list(type, options = {}) {
+      checkType(type)
+      return listed(type, options)
+    },
+
+    async remove(ref, { signal } = {}) {
+      const key = refKey(ref)
+      throwIfAborted(signal)
+      objects.delete(key)
+    },
+
+    async [Symbol.asyncDispose]() {},
+  }
+
+  async function* listed(
+    type: ObjectType,
+    { after = '', signal }: OperationOptions & { readonly after?: string },
+  ): AsyncGenerator<ObjectInfo> {
+    throwIfAborted(signal)
+    for (const key of [...objects.keys()]) {
+      const ref = parseKey(key)
+      if (ref?.type !== type || ref.name <= after) continue
+      throwIfAborted(signal)
+      const bytes = objects.get(key)
+      if (bytes) yield { ...ref, sizeBytes: bytes.length }
+    }
+  }
+}

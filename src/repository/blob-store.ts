@@ -1,0 +1,172 @@
+/**
+ * Storing blobs in a session: the workers read and seal, the catalogue tells what is known, packs
+ * and index objects carry it away. This is the only place where a blob becomes part of the
+ * repository.
+ */
+import { keyedHash } from '../crypto/hash.ts'
+import { IdSet } from '../util/id-set.ts'
+import { dataView } from '../util/bytes.ts'
+import { ID_BYTES } from './format.ts'
+import type { FrameShape } from './frame.ts'
+import { createIndexWriter } from './index-writer.ts'
+import { BLOB_RECORD_BYTES, type PackEntry } from './pack-entry.ts'
+import { createPackWriter } from './pack-writer.ts'
+import type { Repository } from './repository.ts'
+import type { Session } from './session.ts'
+import { type StoreScheduler, startScheduler } from './store-scheduler.ts'
+
+export interface StoreOptions {
+  /** Worker threads; 0 does all the work on the calling thread. */
+  readonly threads: number
+  /** zstd level from -7 to 19; undefined stores without compression. */
+  readonly level: number | undefined
+  /** Share of frames that are opened again before they are uploaded, from 0 to 1. */
+  readonly verifyFraction: number
+  /** Do everything but write. */
+  readonly dryRun: boolean
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What a session has added so far, in bytes of blobs and of frames. */
+export interface Added {
+  blobs: number
+  plainBytes: number
+  storedBytes: number
+}
+
+export interface BlobStore extends AsyncDisposable, Pick<StoreScheduler, 'readFiles' | 'readSegment' | 'workers'> {
+  readonly added: Readonly<Added>
+  /** Whether the blob is stored or about to be: it may be referred to. */
+  has(id: Uint8Array): boolean
+  /** Stores a tree blob if it is new; the bytes may be reused afterwards. Returns its id. */
+  saveTree(bytes: Uint8Array): Uint8Array
+  /** Resolves when everything so far is durable and indexed. */
+  flush(): Promise<void>
+}
+
+/** Memory a worker reads into, twice: one half is read while the other's chunks are decided on. */
+const SLOTS = 2
+const SLOT_BYTES = 8 * 1024 * 1024
+/** A file up to this size is read together with others. */
+export const SMALL_FILE_BYTES = SLOT_BYTES / 2
+
+export async function openBlobStore(repository: Repository, session: Session, options: StoreOptions): Promise<BlobStore> {
+  const { keyring, config, backend } = repository
+  const { signal } = options
+  const catalogue = await repository.catalogue()
+  const group = keyring.group
+  const blobIdKeys = { data: keyring.blobId(group, 'data'), tree: keyring.blobId(group, 'tree') }
+  const treeHash = keyedHash(blobIdKeys.tree)
+  const added: Added = { blobs: 0, plainBytes: 0, storedBytes: 0 }
+  /** Blobs of this session that no index object states yet. */
+  const claimed = new IdSet()
+  const trees = treeGatherer(config.frameBytes, (bytes, records) => scheduler.sealBlobs('tree', bytes, records))
+
+  const has = (id: Uint8Array): boolean => claimed.has(id) || catalogue.has(id)
+  const claim = (records: Uint8Array, at: number): boolean => {
+    const id = records.subarray(at, at + ID_BYTES)
+    if (claimed.has(id) || catalogue.has(id)) return false
+    claimed.add(id)
+    added.blobs++
+    added.plainBytes += dataView(records).getUint32(at + ID_BYTES, true)
+    return true
+  }
+
+  const releaseClaims = (packs: readonly PackEntry[]): void => {
+    for (const pack of packs) for (let at = 0; at < pack.blobs.length; at += BLOB_RECORD_BYTES) claimed.delete(pack.blobs, at)
+  }
+  const indexWriter = createIndexWriter({ backend, catalogue, keyring, signal, onIndexed: releaseClaims })
+  const packWriter = createPackWriter({
+    backend,
+    repositoryId: keyring.repositoryId,
+    group,
+    session: Buffer.from(session.sid, 'hex'),
+    dataKey: session.dataKey,
+    envelopes: session.envelopes,
+    packBytes: config.packBytes,
+    signal,
+    onDurable: indexWriter.add,
+  })
+  let failure: Error | undefined
+
+  const scheduler = await startScheduler({
+    threads: options.threads,
+    init: {
+      chunker: config.chunker,
+      repositoryId: keyring.repositoryId,
+      dataKey: session.dataKey,
+      blobIdKeys,
+      level: options.level,
+      frameBytes: config.frameBytes,
+      slots: SLOTS,
+      slotBytes: SLOT_BYTES,
+      verifyFraction: options.verifyFraction,
+    },
+    claim,
+    onFrame(shape: FrameShape, bytes, records) {
+      added.storedBytes += bytes.length
+      if (!options.dryRun) packWriter.add(shape, bytes, records)
+    },
+    gate: () => (packWriter.isReady() ? undefined : packWriter.ready()),
+    onFailure: (error) => {
+      failure ??= error
+    },
+  })
+
+  return {
+    added,
+    workers: scheduler.workers,
+    readFiles: scheduler.readFiles,
+    readSegment: scheduler.readSegment,
+    has,
+    saveTree(bytes) {
+      if (failure !== undefined) throw failure
+      const record = new Uint8Array(BLOB_RECORD_BYTES)
+      const id = treeHash(bytes)
+      record.set(id)
+      dataView(record).setUint32(ID_BYTES, bytes.length, true)
+      if (claim(record, 0)) trees.add(bytes, record)
+      return record.subarray(0, ID_BYTES)
+    },
+    async flush() {
+      trees.flush()
+      await scheduler.flush()
+      if (options.dryRun) return
+      await packWriter.finish()
+      await indexWriter.finish()
+    },
+    [Symbol.asyncDispose]: () => scheduler[Symbol.asyncDispose](),
+  }
+}
+
+/** Gathers tree blobs until they fill a frame, so that a message carries many. */
+function treeGatherer(frameBytes: number, send: (bytes: Uint8Array<ArrayBuffer>, records: Uint8Array<ArrayBuffer>) => void): { add(bytes: Uint8Array, record: Uint8Array): void; flush(): void } {
+  let blobs: Uint8Array[] = []
+  let records: Uint8Array[] = []
+  let length = 0
+  const joined = (parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> => {
+    const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+    let at = 0
+    for (const part of parts) {
+      out.set(part, at)
+      at += part.length
+    }
+    return out
+  }
+  const flush = (): void => {
+    if (blobs.length === 0) return
+    send(joined(blobs), joined(records))
+    blobs = []
+    records = []
+    length = 0
+  }
+  return {
+    add(bytes, record) {
+      blobs.push(bytes.slice())
+      records.push(record)
+      length += bytes.length
+      if (length >= frameBytes) flush()
+    },
+    flush,
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * The catalogue: what this machine has learnt of a repository, in LevelDB. Everything in it is
+ * keyed by immutable names and can be read from the repository again, so it may be deleted at any
+ * time and costs only time.
+ *
+ * Crash rule: the rows of an index object's packs are written first, then its blobs, and last the
+ * row that says "absorbed". Numbers of packs are never given twice, so what a crash leaves behind
+ * refers to packs that nobody believes in.
+ */
+import { blobEntries, type PackEntry } from '../pack-entry.ts'
+import { compareBytes, dataView, fromHex, toHex } from '../../util/bytes.ts'
+import { type Database, openDatabase } from './database.ts'
+import { numberName, rowKey, rowName, tableRange } from './keys.ts'
+import { decodeLocation, encodeLocation, LOCATION_BYTES, type LocationRecord, packNumbersOf } from './location-record.ts'
+import { decodePackRow, encodePackRow, type PackRow, packRowOf } from './pack-row.ts'
+
+export interface BlobLocation extends LocationRecord {
+  readonly pack: PackRow
+}
+
+export interface Catalogue extends AsyncDisposable {
+  readonly path: string
+  /** Why an older catalogue was wiped, if one was. */
+  readonly wiped: string | undefined
+  /** Names `<group>/<id>` of the index objects whose packs it knows. */
+  readonly absorbed: ReadonlySet<string>
+  /**
+   * Takes in an index object.
+   * @param isFresh - whether none of its blobs is known yet, as with one just written: saves a
+   * look-up for each
+   */
+  absorb(indexName: string, packs: readonly PackEntry[], isFresh?: boolean): Promise<void>
+  /** Forgets index objects that are gone from the repository. */
+  drop(indexNames: readonly string[]): Promise<void>
+  /** Decides which packs may be referred to; those absorbed later may. Returns how many may not. */
+  setLive(isLive: (pack: PackRow) => boolean): number
+  /** Whether the blob has a live location. */
+  has(blobId: Uint8Array): boolean
+  /** Live locations of the blob. */
+  locate(blobId: Uint8Array): BlobLocation[]
+  packs(): IterableIterator<PackRow>
+  /** Every blob of the catalogue by its id in ascending order, with all its locations, live or not. */
+  blobs(): AsyncGenerator<{ readonly id: Uint8Array; readonly locations: readonly BlobLocation[] }>
+  readonly rows: RowStore
+}
+
+/** Small tables whose rows the caller seals and names. */
+export interface RowStore {
+  get(table: 'tree' | 'snapshot' | 'whole', name: Uint8Array): Uint8Array | undefined
+  /** Kept in memory until `flush`, or until many have gathered. */
+  put(table: 'tree' | 'snapshot' | 'whole', name: Uint8Array, value: Uint8Array): void
+  clear(table: 'tree' | 'snapshot' | 'whole'): Promise<void>
+  flush(): Promise<void>
+}
+
+type Operation = { type: 'put'; key: Uint8Array; value: Uint8Array } | { type: 'del'; key: Uint8Array }
+const BATCH = 8192
+const VERSION = Uint8Array.of(1)
+const VERSION_KEY = rowKey('version', new Uint8Array(0))
+
+interface Tables {
+  readonly indexNumbers: Map<string, number>
+  /** By number; holes are packs of index objects that are gone. */
+  readonly packs: (PackRow | undefined)[]
+  nextIndex: number
+}
+
+export async function openCatalogue(folder: string): Promise<Catalogue> {
+  const { db, path, wiped, prepared } = await openDatabase(folder, readTables)
+  return catalogueOver(db, path, wiped, prepared)
+}
+
+async function readTables(db: Database): Promise<Tables> {
+  const version = await db.get(VERSION_KEY)
+  if (version === undefined) await db.put(VERSION_KEY, VERSION)
+  else if (compareBytes(version, VERSION) !== 0) throw new Error('it was made by another version of nacre')
+  const tables: Tables = { indexNumbers: new Map(), packs: [], nextIndex: 0 }
+  const known = new Set<number>()
+  for await (const [key, value] of db.iterator(tableRange('index'))) {
+    const name = rowName(key)
+    const number = dataView(value).getUint32(0, true)
+    tables.indexNumbers.set(`${dataView(name).getUint32(0, false)}/${toHex(name.subarray(4))}`, number)
+    known.add(number)
+    tables.nextIndex = Math.max(tables.nextIndex, number + 1)
+  }
+  for await (const [key, value] of db.iterator(tableRange('pack'))) {
+    const number = dataView(rowName(key)).getUint32(0, false)
+    const row = decodePackRow(value)
+    // The row stays as a placeholder even if its index object is unknown: its number is taken.
+    tables.packs[number] = known.has(row.indexNumber) ? row : undefined
+    tables.packs.length = Math.max(tables.packs.length, number + 1)
+    tables.nextIndex = Math.max(tables.nextIndex, row.indexNumber + 1)
+  }
+  return tables
+}
+
+function indexRowName(indexName: string): Uint8Array {
+  const [group = '', id = ''] = indexName.split('/')
+  const name = new Uint8Array(4 + id.length / 2)
+  name.set(numberName(Number(group)))
+  name.set(fromHex(id), 4)
+  return name
+}
+
+function catalogueOver(db: Database, path: string, wiped: string | undefined, tables: Tables): Catalogue {
+  const { indexNumbers, packs } = tables
+  let dead = new Set<number>()
+  const absorbed = new Set(indexNumbers.keys())
+  const rows = rowStoreOver(db)
+
+  const liveNumbers = (records: Uint8Array | undefined): { at: number; pack: PackRow }[] => {
+    const numbers = records === undefined ? undefined : packNumbersOf(records)
+    const live: { at: number; pack: PackRow }[] = []
+    numbers?.forEach((number, at) => {
+      const pack = packs[number]
+      if (pack !== undefined && !dead.has(number)) live.push({ at, pack })
+    })
+    return live
+  }
+
+  return {
+    path,
+    wiped,
+    absorbed,
+    rows,
+    async absorb(indexName, entries, isFresh = false) {
+      if (absorbed.has(indexName)) return
+      const indexNumber = tables.nextIndex++
+      const first = packs.length
+      const rowsOfPacks = entries.map((entry) => packRowOf(entry, indexNumber, Number(indexName.split('/')[0])))
+      await db.batch(rowsOfPacks.map((row, i): Operation => ({ type: 'put', key: rowKey('pack', numberName(first + i)), value: encodePackRow(row) })))
+      packs.push(...rowsOfPacks)
+      await writeBlobs(db, entries, first, isFresh)
+      const numberValue = new Uint8Array(4)
+      dataView(numberValue).setUint32(0, indexNumber, true)
+      await db.put(rowKey('index', indexRowName(indexName)), numberValue)
+      indexNumbers.set(indexName, indexNumber)
+      absorbed.add(indexName)
+    },
+    async drop(indexNames) {
+      for (const indexName of indexNames) {
+        const indexNumber = indexNumbers.get(indexName)
+        await db.del(rowKey('index', indexRowName(indexName)))
+        indexNumbers.delete(indexName)
+        absorbed.delete(indexName)
+        packs.forEach((pack, number) => {
+          if (pack?.indexNumber === indexNumber) packs[number] = undefined
+        })
+      }
+    },
+    setLive(isLive) {
+      dead = new Set()
+      packs.forEach((pack, number) => {
+        if (pack !== undefined && !isLive(pack)) dead.add(number)
+      })
+      return dead.size
+    },
+    has: (blobId) => liveNumbers(db.getSync(rowKey('blob', blobId))).length > 0,
+    locate(blobId) {
+      const records = db.getSync(rowKey('blob', blobId))
+      return liveNumbers(records).map(({ at, pack }) => ({ ...decodeLocation(records!, at), pack }))
+    },
+    *packs() {
+      for (const pack of packs) if (pack !== undefined) yield pack
+    },
+    async *blobs() {
+      for await (const [key, records] of db.iterator(tableRange('blob'))) {
+        const locations: BlobLocation[] = []
+        packNumbersOf(records)?.forEach((number, at) => {
+          const pack = packs[number]
+          if (pack !== undefined) locations.push({ ...decodeLocation(records, at), pack })
+        })
+        if (locations.length > 0) yield { id: rowName(key), locations }
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await rows.flush()
+      await db.close()
+    },
+  }
+}
+
+async function writeBlobs(db: Database, entries: readonly PackEntry[], firstPack: number, isFresh: boolean): Promise<void> {
+  // One row holds all locations of a blob, so rows of this very batch must be seen as well.
+  let gathered = new Map<string, { key: Uint8Array; value: Uint8Array }>()
+  const write = async (): Promise<void> => {
+    const operations: Operation[] = []
+    for (const row of gathered.values()) operations.push({ type: 'put', ...row })
+    gathered = new Map()
+    await db.batch(operations)
+  }
+  for (const [i, entry] of entries.entries()) {
+    for (const blob of blobEntries(entry)) {
+      const key = rowKey('blob', blob.id)
+      const name = Buffer.from(key.buffer).toString('latin1')
+      const before = gathered.get(name)?.value ?? (isFresh ? undefined : db.getSync(key))
+      gathered.set(name, { key, value: withLocation(before, encodeLocation(firstPack + i, blob)) })
+      if (gathered.size >= BATCH) await write()
+    }
+  }
+  await write()
+}
+
+function withLocation(before: Uint8Array | undefined, record: Uint8Array): Uint8Array {
+  if (before === undefined || before.length % LOCATION_BYTES !== 0) return record
+  const value = new Uint8Array(before.length + LOCATION_BYTES)
+  value.set(before)
+  value.set(record, before.length)
+  return value
+}
+
+function rowStoreOver(db: Database): RowStore {
+  let waiting: Operation[] = []
+  let writing: Promise<void> = Promise.resolve()
+  const flush = (): Promise<void> => {
+    const operations = waiting
+    waiting = []
+    if (operations.length > 0) writing = writing.then(() => db.batch(operations))
+    return writing
+  }
+  return {
+    get: (table, name) => db.getSync(rowKey(table, name)),
+    put(table, name, value) {
+      waiting.push({ type: 'put', key: rowKey(table, name), value })
+      // A failed write shows at the next flush; the rows can be read again from the repository.
+      if (waiting.length >= 512) flush().catch(() => undefined)
+    },
+    clear: (table) => db.clear(tableRange(table)),
+    flush,
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * The repository's parameters, fixed at init: how content is cut, how large frames and packs are
+ * meant to be, and which features a reader must know. A feature that is required and not known
+ * here is refused by name, before anything is read or written.
+ */
+import { isValidChunkerParams, type ChunkerParams } from '../chunker/params.ts'
+import { asCount, asI64, asMap, asText, asTexts, decodeCbor, encodeCbor } from '../codec/cbor.ts'
+import { BackupError } from '../util/errors.ts'
+import { FRAME_BYTES_DEFAULT, FRAME_BYTES_LIMIT, KIB, PACK_BYTES_DEFAULT, PACK_BYTES_LIMIT, RECORD } from './format.ts'
+import type { Keyring } from './keyring.ts'
+import { openObject, sealObject } from './sealed-object.ts'
+
+export interface RepositoryConfig {
+  readonly chunker: ChunkerParams
+  readonly frameBytes: number
+  readonly packBytes: number
+  readonly createdNs: bigint
+  /** Version of the program that made the repository. */
+  readonly program: string
+  /** Names of features that every reader and writer must know. */
+  readonly requiredFeatures: readonly string[]
+  /** Names of features that may be ignored. */
+  readonly optionalFeatures: readonly string[]
+}
+
+const KNOWN_FEATURES: ReadonlySet<string> = new Set()
+const AS = { type: RECORD.config, group: 0, name: 'config' } as const
+const CHUNKER_NAME = 'fastcdc'
+
+export function newConfig(chunker: ChunkerParams, createdNs: bigint, program: string): RepositoryConfig {
+  return { chunker, frameBytes: FRAME_BYTES_DEFAULT, packBytes: PACK_BYTES_DEFAULT, createdNs, program, requiredFeatures: [], optionalFeatures: [] }
+}
+
+export function encodeConfig(keyring: Keyring, config: RepositoryConfig): Uint8Array {
+  const payload = encodeCbor(
+    new Map<number, unknown>([
+      [1, config.program],
+      [2, config.createdNs],
+      [3, CHUNKER_NAME],
+      [4, config.chunker.minBytes],
+      [5, config.chunker.averageBytes],
+      [6, config.chunker.maxBytes],
+      [7, config.frameBytes],
+      [8, config.packBytes],
+      [9, [...config.requiredFeatures]],
+      [10, [...config.optionalFeatures]],
+    ]),
+  )
+  return sealObject(keyring, keyring.config, AS, payload)
+}
+
+/** @throws {BackupError} CORRUPT; FEATURE_UNKNOWN - names the features that this nacre lacks */
+export function decodeConfig(keyring: Keyring, bytes: Uint8Array): RepositoryConfig {
+  const { payload } = openObject(keyring, keyring.config, bytes, { types: [AS.type], group: AS.group, name: AS.name }, 'config')
+  const map = asMap(decodeCbor(payload), 'config')
+  const requiredFeatures = asTexts(map.get(9), 'required features')
+  refuseUnknown(requiredFeatures)
+  const chunker = {
+    minBytes: asCount(map.get(4), 'least chunk'),
+    averageBytes: asCount(map.get(5), 'average chunk'),
+    maxBytes: asCount(map.get(6), 'largest chunk'),
+  }
+  if (asText(map.get(3), 'chunker') !== CHUNKER_NAME) refuseUnknown([`chunker ${asText(map.get(3), 'chunker')}`])
+  if (!isValidChunkerParams(chunker)) throw new BackupError('CORRUPT', 'config states chunk sizes that cannot be')
+  return {
+    chunker,
+    frameBytes: atLeast(64 * KIB, asCount(map.get(7), 'frame size', FRAME_BYTES_LIMIT)),
+    packBytes: atLeast(KIB * KIB, asCount(map.get(8), 'pack size', PACK_BYTES_LIMIT)),
+    createdNs: asI64(map.get(2), 'creation time'),
+    program: asText(map.get(1), 'program'),
+    requiredFeatures,
+    optionalFeatures: asTexts(map.get(10), 'optional features'),
+  }
+}
+
+function atLeast(least: number, value: number): number {
+  if (value < least) throw new BackupError('CORRUPT', `config states a size of ${value} bytes, which is too small`)
+  return value
+}
+
+function refuseUnknown(features: readonly string[]): void {
+  const unknown = features.filter((name) => !KNOWN_FEATURES.has(name))
+  if (unknown.length === 0) return
+  throw new BackupError('FEATURE_UNKNOWN', `this repository needs features that this nacre does not have: ${unknown.join(', ')}; use a newer nacre`, { details: { features: unknown } })
+}

@@ -1,0 +1,80 @@
+/**
+ * Prune generations as records: `gc/<n>.plan`, `.verdict`, `.done`. A backup reads them to learn
+ * which packs are condemned; making them is the business of prune. All are sealed under the gc key
+ * and signed by the owner; one whose signature fails is never obeyed.
+ *
+ * Body of plan and verdict: {1: packs, 32 bytes each, 2: snapshots to sweep, group u32 ‖ sid[16]
+ * each, 3: sids swept by earlier generations, likewise (verdict only)}; of done: {}.
+ */
+import { asBytes, asMap, decodeCbor, encodeCbor } from '../codec/cbor.ts'
+import { dataView, toHex } from '../util/bytes.ts'
+import { BackupError } from '../util/errors.ts'
+import { ID_BYTES, RECORD, SID_BYTES } from './format.ts'
+import type { Keyring } from './keyring.ts'
+import { openObject, sealObject } from './sealed-object.ts'
+import { decodeSigned, encodeSigned } from './signed.ts'
+
+export type GcKind = 'plan' | 'verdict' | 'done'
+
+export interface GcRecord {
+  /** Condemned packs of a plan; packs to delete of a verdict. */
+  readonly packs: readonly string[]
+  /** Names `<group>/<sid>` of snapshots to sweep. */
+  readonly sweep: readonly string[]
+  readonly sweptBefore: readonly string[]
+}
+
+const TYPE_OF = { plan: RECORD.gcPlan, verdict: RECORD.gcVerdict, done: RECORD.gcDone } as const
+const SWEEP_BYTES = 4 + SID_BYTES
+
+export function gcName(generation: number, kind: GcKind): string {
+  return `${String(generation).padStart(10, '0')}.${kind}`
+}
+
+export function parseGcName(name: string): { generation: number; kind: GcKind } | undefined {
+  const match = /^(\d{10})\.(plan|verdict|done)$/.exec(name)
+  return match === null ? undefined : { generation: Number(match[1]), kind: match[2] as GcKind }
+}
+
+export function encodeGcRecord(keyring: Keyring, generation: number, kind: GcKind, record: GcRecord): Uint8Array {
+  const as = { type: TYPE_OF[kind], group: 0, name: gcName(generation, kind) }
+  const body = encodeCbor(new Map<number, unknown>([[1, packIds(record.packs)], [2, sids(record.sweep)], [3, sids(record.sweptBefore)]]))
+  return sealObject(keyring, keyring.gc, as, encodeSigned(keyring.signingSeed, keyring.repositoryId, as, body))
+}
+
+/** @throws {BackupError} CORRUPT - not the owner's word: it is never obeyed */
+export function decodeGcRecord(keyring: Keyring, generation: number, kind: GcKind, bytes: Uint8Array): GcRecord {
+  const name = gcName(generation, kind)
+  const what = `gc record ${name}`
+  const as = { type: TYPE_OF[kind], group: 0, name }
+  const { payload } = openObject(keyring, keyring.gc, bytes, { types: [as.type], group: 0, name }, what)
+  const map = asMap(decodeCbor(decodeSigned(payload, keyring.repositoryId, as, [keyring.ownerPublic], what).body), what)
+  return {
+    packs: split(asBytes(map.get(1), 'packs'), ID_BYTES, what).map(toHex),
+    sweep: split(asBytes(map.get(2), 'sweep'), SWEEP_BYTES, what).map(sweepName),
+    sweptBefore: split(asBytes(map.get(3), 'swept'), SWEEP_BYTES, what).map(sweepName),
+  }
+}
+
+function packIds(packs: readonly string[]): Uint8Array {
+  return new Uint8Array(Buffer.from(packs.join(''), 'hex'))
+}
+
+function sids(names: readonly string[]): Uint8Array {
+  const bytes = new Uint8Array(names.length * SWEEP_BYTES)
+  names.forEach((name, i) => {
+    const [group = '', sid = ''] = name.split('/')
+    dataView(bytes).setUint32(i * SWEEP_BYTES, Number(group), true)
+    bytes.set(Buffer.from(sid, 'hex'), i * SWEEP_BYTES + 4)
+  })
+  return bytes
+}
+
+function sweepName(entry: Uint8Array): string {
+  return `${dataView(entry).getUint32(0, true)}/${toHex(entry.subarray(4))}`
+}
+
+function split(bytes: Uint8Array, size: number, what: string): Uint8Array[] {
+  if (bytes.length % size !== 0) throw new BackupError('CORRUPT', `${what} has a broken list`)
+  return Array.from({ length: bytes.length / size }, (_, i) => bytes.subarray(i * size, (i + 1) * size))
+}

@@ -1,0 +1,62 @@
+/**
+ * Writes index objects for packs that are durable: every few packs, so that an interrupted backup
+ * has lost little, and at the end. What is indexed goes into the catalogue, and only then are the
+ * session's own notes of it dropped: at every moment one of the two knows each blob.
+ */
+import type { Backend } from '../backend/backend.ts'
+import type { Catalogue } from './catalogue/catalogue.ts'
+import { encodeIndex } from './index-object.ts'
+import type { Keyring } from './keyring.ts'
+import { blobCount, type PackEntry } from './pack-entry.ts'
+
+export interface IndexWriterOptions {
+  readonly backend: Backend
+  readonly catalogue: Catalogue
+  readonly keyring: Keyring
+  readonly signal: AbortSignal | undefined
+  /** Called with packs that the catalogue knows from now on. */
+  readonly onIndexed: (packs: readonly PackEntry[]) => void
+}
+
+export interface IndexWriter {
+  add(pack: PackEntry): void
+  /** Indexes what has gathered; resolves when all is durable and in the catalogue. */
+  finish(): Promise<void>
+}
+
+const PACKS_PER_INDEX = 8
+const BLOBS_PER_INDEX = 200_000
+
+export function createIndexWriter(options: IndexWriterOptions): IndexWriter {
+  let waiting: PackEntry[] = []
+  let blobs = 0
+  let writing: Promise<void> = Promise.resolve()
+
+  const write = (): Promise<void> => {
+    const packs = waiting
+    waiting = []
+    blobs = 0
+    if (packs.length > 0) {
+      writing = writing.then(() => writeIndex(options, packs))
+      // Failures show at `finish`, which every session ends with.
+      writing.catch(() => undefined)
+    }
+    return writing
+  }
+
+  return {
+    add(pack) {
+      waiting.push(pack)
+      blobs += blobCount(pack)
+      if (waiting.length >= PACKS_PER_INDEX || blobs >= BLOBS_PER_INDEX) void write()
+    },
+    finish: write,
+  }
+}
+
+async function writeIndex(options: IndexWriterOptions, packs: readonly PackEntry[]): Promise<void> {
+  const { name, bytes } = encodeIndex(options.keyring, options.keyring.group, { packs, replaces: [] })
+  await options.backend.create({ type: 'index', name }, [bytes], { signal: options.signal })
+  await options.catalogue.absorb(name, packs, true)
+  options.onIndexed(packs)
+}

@@ -1,0 +1,139 @@
+/**
+ * Gathers sealed frames into packs and uploads each pack when it is full. Frames go at random to
+ * one of two open packs, and the last packs are padded, so that sizes of packs do not show sizes
+ * of chunks.
+ *
+ * A pack is in memory until it is durable; no more than `uploads` of them wait at once, and who
+ * adds frames is to wait for `ready`.
+ */
+import type { Backend } from '../backend/backend.ts'
+import { runningSha256, type RunningHash } from '../crypto/hash.ts'
+import { randomBytes } from '../crypto/derive.ts'
+import { toHex } from '../util/bytes.ts'
+import { BackupError } from '../util/errors.ts'
+import type { DataKey, Envelope } from './envelope.ts'
+import type { FrameShape } from './frame.ts'
+import { encodePackHeader, encodePackTail } from './pack.ts'
+import type { FrameEntry, PackEntry } from './pack-entry.ts'
+
+export interface PackWriterOptions {
+  readonly backend: Backend
+  readonly repositoryId: Uint8Array
+  readonly group: number
+  readonly session: Uint8Array
+  readonly dataKey: DataKey
+  readonly envelopes: readonly Envelope[]
+  readonly packBytes: number
+  readonly signal: AbortSignal | undefined
+  /** Called when a pack is durable and its stored size was checked. */
+  readonly onDurable: (pack: PackEntry) => void
+}
+
+export interface PackWriter {
+  /** @param records - id ‖ length of each blob in the frame */
+  add(shape: FrameShape, bytes: Uint8Array, records: Uint8Array): void
+  /** Resolves when fewer than two packs wait for their upload. Rejects when one failed. */
+  ready(): Promise<void>
+  /** Whether `ready` would resolve at once. */
+  isReady(): boolean
+  /** Uploads what is open, and waits for all. */
+  finish(): Promise<void>
+  readonly storedBytes: number
+}
+
+const OPEN_PACKS = 2
+const UPLOADS_WAITING = 2
+
+interface OpenPack {
+  readonly header: Uint8Array
+  readonly parts: Uint8Array[]
+  readonly frames: FrameEntry[]
+  readonly records: Uint8Array[]
+  readonly hash: RunningHash
+  size: number
+}
+
+export function createPackWriter(options: PackWriterOptions): PackWriter {
+  const { repositoryId, group, session, envelopes } = options
+  const header = encodePackHeader({ repositoryId, group, session, envelopes })
+  const open: (OpenPack | undefined)[] = Array.from({ length: OPEN_PACKS })
+  const uploads = new Set<Promise<void>>()
+  let failure: { readonly error: unknown } | undefined
+  let storedBytes = 0
+
+  const close = (at: number, isLast: boolean): void => {
+    const pack = open[at]
+    open[at] = undefined
+    if (pack === undefined) return
+    const upload = uploadPack(options, pack, isLast).then(
+      (entry) => {
+        storedBytes += entry.sizeBytes
+        options.onDurable(entry)
+      },
+      (error: unknown) => {
+        failure ??= { error }
+      },
+    )
+    uploads.add(upload)
+    void upload.finally(() => uploads.delete(upload))
+  }
+
+  const throwFailure = (): void => {
+    if (failure !== undefined) throw failure.error
+  }
+
+  return {
+    get storedBytes() {
+      return storedBytes
+    },
+    add(shape, bytes, records) {
+      throwFailure()
+      const at = randomBytes(1)[0]! % OPEN_PACKS
+      const pack = (open[at] ??= emptyPack(header))
+      pack.frames.push({ ...shape, offset: pack.size, blobCount: records.length / 36, envelope: 0 })
+      pack.records.push(records)
+      append(pack, bytes)
+      if (pack.size >= options.packBytes) close(at, false)
+    },
+    isReady: () => failure === undefined && uploads.size < UPLOADS_WAITING,
+    async ready() {
+      while (uploads.size >= UPLOADS_WAITING && failure === undefined) await Promise.race(uploads)
+      throwFailure()
+    },
+    async finish() {
+      for (let at = 0; at < OPEN_PACKS; at++) close(at, true)
+      await Promise.all(uploads)
+      throwFailure()
+    },
+  }
+}
+
+function emptyPack(header: Uint8Array): OpenPack {
+  const pack: OpenPack = { header, parts: [], frames: [], records: [], hash: runningSha256(), size: 0 }
+  append(pack, header)
+  return pack
+}
+
+function append(pack: OpenPack, bytes: Uint8Array): void {
+  pack.parts.push(bytes)
+  pack.hash.update(bytes)
+  pack.size += bytes.length
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(parts))
+}
+
+async function uploadPack(options: PackWriterOptions, pack: OpenPack, isLast: boolean): Promise<PackEntry> {
+  const directory = { frames: pack.frames, blobs: joined(pack.records) }
+  append(pack, encodePackTail(pack.header, options.dataKey, directory, pack.size, isLast))
+  const packId = toHex(pack.hash.digest())
+  const ref = { type: 'packs', name: packId } as const
+  await options.backend.create(ref, pack.parts, { signal: options.signal })
+  // Some stores acknowledge a write and keep a part of it.
+  const stored = await options.backend.stat(ref, { signal: options.signal })
+  if (stored?.sizeBytes !== pack.size) {
+    throw new BackupError('BACKEND_TRUNCATED', `pack ${packId.slice(0, 8)} was acknowledged, but ${stored === undefined ? 'is not there' : `has ${stored.sizeBytes} instead of ${pack.size} bytes`}; nothing refers to it, run the backup again`)
+  }
+  return { packId, sizeBytes: pack.size, session: options.session, envelopes: options.envelopes, ...directory }
+}

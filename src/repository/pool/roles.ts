@@ -1,0 +1,10 @@
+/** The roles by name, each loaded only by the worker that plays it. */
+import type { Post, Role } from './worker-pool.ts'
+
+export type RoleName = 'store' | 'open'
+
+export async function createRole<In, Out>(name: RoleName, init: unknown, post: Post<Out>): Promise<Role<In>> {
+  const module: { createRole: (init: never, post: never) => unknown } =
+    name === 'store' ? await import('./store-worker.ts') : await import('./open-worker.ts')
+  return module.createRole(init as never, post as never) as Role<In>
+}

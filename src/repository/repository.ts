@@ -1,0 +1,147 @@
+/**
+ * An open repository: a backend, the keys that a password gave, the parameters, and the catalogue
+ * of this machine. Features are functions that take one; it has few methods of its own.
+ */
+import { join } from 'node:path'
+import type { Backend } from '../backend/backend.ts'
+import { type ChunkerParams, chunkerParams } from '../chunker/params.ts'
+import { randomBytes } from '../crypto/derive.ts'
+import type { KdfParameters } from '../crypto/kdf.ts'
+import { nowNs } from '../util/clock.ts'
+import { toHex } from '../util/bytes.ts'
+import { BackupError, isBackupError } from '../util/errors.ts'
+import { programVersion } from '../util/version.ts'
+import type { Catalogue } from './catalogue/catalogue.ts'
+import { decodeConfig, encodeConfig, newConfig, type RepositoryConfig } from './config.ts'
+import { OWNER_GROUP, RECORD, REPOSITORY_ID_BYTES } from './format.ts'
+import { decodeHeader, requireHeader } from './header.ts'
+import { encodeSlot, type SlotLabel } from './key-slot.ts'
+import { type Keyring, keyringOf, ownerBundle } from './keyring.ts'
+import { loadObject } from './objects.ts'
+import { unlock } from './unlock.ts'
+
+export interface Repository extends AsyncDisposable {
+  /** 32 hex digits. */
+  readonly id: string
+  readonly backend: Backend
+  readonly keyring: Keyring
+  readonly config: RepositoryConfig
+  /** Where this machine keeps what it may lose of this repository. */
+  readonly cacheFolder: string
+  /** Key slot that the password opened. */
+  readonly slotId: string
+  /** Opened at first use. */
+  catalogue(): Promise<Catalogue>
+  /** Tells the user something that needs no action. */
+  notice(message: string): void
+}
+
+export interface Person {
+  readonly user: string
+  readonly host: string
+}
+
+export interface CreateOptions {
+  readonly backend: Backend
+  readonly password: Uint8Array
+  /** Average chunk in bytes: a power of two from 16 KiB to 1 MiB. */
+  readonly chunkBytes?: number | undefined
+  readonly person: Person
+  readonly kdf?: KdfParameters | undefined
+}
+
+export interface OpenOptions {
+  readonly backend: Backend
+  readonly password: Uint8Array
+  /** Folder for all repositories' caches. */
+  readonly cacheFolder: string
+  readonly onNotice?: ((message: string) => void) | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+const CONFIG = { type: 'config', name: 'config' } as const
+
+/**
+ * Makes a repository in an empty place. The config comes last and is created only if absent, so
+ * there is a repository or there is none, and an existing one is never touched.
+ * @returns the repository's id and the id of its first key slot
+ * @throws {BackupError} REPOSITORY_EXISTS, PASSWORD_REFUSED, INVALID_ARGUMENT
+ */
+export async function createRepository(options: CreateOptions): Promise<{ id: string; slotId: string; chunker: ChunkerParams }> {
+  const { backend } = options
+  const chunker = chunkerParams(options.chunkBytes)
+  if ((await backend.stat(CONFIG)) !== undefined) throw alreadyThere(backend)
+  const repositoryId = randomBytes(REPOSITORY_ID_BYTES)
+  const bundle = ownerBundle(randomBytes(32))
+  const keyring = keyringOf(bundle, repositoryId)
+  const label: SlotLabel = { role: 'owner', group: OWNER_GROUP, ...options.person, createdNs: nowNs() }
+  const slot = await encodeSlot(keyring, bundle, label, options.password, options.kdf)
+  const config = encodeConfig(keyring, newConfig(chunker, nowNs(), programVersion()))
+  await backend.create({ type: 'keys', name: slot.id }, [slot.bytes])
+  if ((await backend.create(CONFIG, [config])) === 'exists') {
+    await backend.remove({ type: 'keys', name: slot.id })
+    throw alreadyThere(backend)
+  }
+  return { id: toHex(repositoryId), slotId: slot.id, chunker }
+}
+
+function alreadyThere(backend: Backend): BackupError {
+  return new BackupError('REPOSITORY_EXISTS', `there is a repository at ${backend.location} already; it was left as it is`)
+}
+
+/**
+ * @throws {BackupError} REPOSITORY_NOT_FOUND, WRONG_PASSWORD, KEY_TAMPERED, REPOSITORY_VERSION,
+ * FEATURE_UNKNOWN, CORRUPT
+ */
+export async function openRepository(options: OpenOptions): Promise<Repository> {
+  const { backend, signal } = options
+  const configBytes = await loadConfig(backend, signal)
+  const { header } = decodeHeader(configBytes, 'config')
+  requireHeader(header, { types: [RECORD.config], repositoryId: header.repositoryId, group: 0, name: 'config' }, 'config')
+  const id = toHex(header.repositoryId)
+  const cacheFolder = join(options.cacheFolder, id)
+  const notice = options.onNotice ?? (() => undefined)
+  const openCatalogueOnce = catalogueOnce(cacheFolder, notice)
+  // The password takes a seventh of a second on other threads: LevelDB loads meanwhile.
+  const preload = import('./catalogue/catalogue.ts')
+  preload.catch(() => undefined)
+  const { bundle, slotId } = await unlock(backend, header.repositoryId, options.password, notice, signal)
+  const keyring = keyringOf(bundle, header.repositoryId)
+  return {
+    id,
+    backend,
+    keyring,
+    config: decodeConfig(keyring, configBytes),
+    cacheFolder,
+    slotId,
+    notice,
+    catalogue: openCatalogueOnce.open,
+    [Symbol.asyncDispose]: openCatalogueOnce.close,
+  }
+}
+
+async function loadConfig(backend: Backend, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  try {
+    return await loadObject(backend, CONFIG, signal)
+  } catch (cause) {
+    if (!isBackupError(cause, 'BACKEND_NOT_FOUND')) throw cause
+    throw new BackupError('REPOSITORY_NOT_FOUND', `there is no repository at ${backend.location}; "nacre init" makes one`, { cause, path: backend.location })
+  }
+}
+
+function catalogueOnce(cacheFolder: string, notice: (message: string) => void): { open: () => Promise<Catalogue>; close: () => Promise<void> } {
+  let opened: Promise<Catalogue> | undefined
+  const open = async (): Promise<Catalogue> => {
+    const { openCatalogue } = await import('./catalogue/catalogue.ts')
+    const catalogue = await openCatalogue(cacheFolder)
+    if (catalogue.wiped !== undefined) notice(`the local catalogue was damaged and is rebuilt (${catalogue.wiped})`)
+    return catalogue
+  }
+  return {
+    open: () => (opened ??= open()),
+    close: async () => {
+      const catalogue = await opened?.catch(() => undefined)
+      await catalogue?.[Symbol.asyncDispose]()
+    },
+  }
+}

@@ -1,0 +1,118 @@
+/** A snapshot's record: what was backed up, where from, when, and what came of it. */
+import { asArray, asBytes, asCount, asI64, asInteger, asMap, asText, asTexts, type CborMap, decodeCbor, encodeCbor, optional } from '../codec/cbor.ts'
+import { toHex } from '../util/bytes.ts'
+
+export interface SnapshotSummary {
+  readonly filesNew: number
+  readonly filesChanged: number
+  readonly filesUnmodified: number
+  readonly totalFiles: number
+  readonly totalBytes: number
+  readonly dataAdded: number
+  readonly dataAddedStored: number
+}
+
+/** A source file that is not in the snapshot as it should be. */
+export interface Skipped {
+  readonly path: Uint8Array
+  /** `unreadable`, `vanished`, `changed`… */
+  readonly reason: string
+  readonly message: string
+}
+
+export interface SnapshotRecord {
+  readonly tree: Uint8Array
+  /** Absolute paths, as given, sorted. */
+  readonly paths: readonly Uint8Array[]
+  readonly host: string
+  readonly user: string
+  readonly tags: readonly string[]
+  readonly label: string
+  readonly description: string
+  readonly startNs: bigint
+  readonly endNs: bigint
+  /** Minutes east of UTC. */
+  readonly zoneMinutes: number
+  readonly parent?: string | undefined
+  readonly summary: SnapshotSummary
+  /** How many source files are missing or doubtful; the first of them follow. */
+  readonly skippedCount: number
+  readonly skipped: readonly Skipped[]
+  readonly program: string
+  /** Counts the snapshots of a host; the one before is named, so that a missing one shows. */
+  readonly sequence: number
+  readonly previous?: string | undefined
+}
+
+export interface Snapshot extends SnapshotRecord {
+  /** 32 hex digits. */
+  readonly id: string
+  readonly group: number
+}
+
+/** Of what was skipped, so much stands in the record: it is to stay small. */
+export const SKIPPED_LIMIT = 200
+
+export function encodeSnapshot(record: SnapshotRecord): Uint8Array {
+  const { summary } = record
+  const map: CborMap = new Map<number, unknown>([
+    [1, record.tree],
+    [2, [...record.paths]],
+    [3, record.host],
+    [4, record.user],
+    [5, [...record.tags]],
+    [6, record.label],
+    [7, record.description],
+    [8, record.startNs],
+    [9, record.endNs],
+    [10, record.zoneMinutes],
+    [12, [summary.filesNew, summary.filesChanged, summary.filesUnmodified, summary.totalFiles, summary.totalBytes, summary.dataAdded, summary.dataAddedStored]],
+    [13, record.skippedCount],
+    [14, record.skipped.slice(0, SKIPPED_LIMIT).map((item) => [item.path, item.reason, item.message])],
+    [15, record.program],
+    [16, record.sequence],
+  ])
+  if (record.parent !== undefined) map.set(11, sidBytes(record.parent))
+  if (record.previous !== undefined) map.set(17, sidBytes(record.previous))
+  return encodeCbor(map)
+}
+
+function sidBytes(sid: string): Uint8Array {
+  return new Uint8Array(Buffer.from(sid, 'hex'))
+}
+
+function asSid(value: unknown, what: string): string {
+  return toHex(asBytes(value, what, 16))
+}
+
+const ZONE_LIMIT = 24 * 60
+
+/** @throws {BackupError} CORRUPT */
+export function decodeSnapshot(bytes: Uint8Array): SnapshotRecord {
+  const map = asMap(decodeCbor(bytes), 'snapshot')
+  const sums = asArray(map.get(12), 'summary').map((value) => asCount(value, 'summary'))
+  const [filesNew = 0, filesChanged = 0, filesUnmodified = 0, totalFiles = 0, totalBytes = 0, dataAdded = 0, dataAddedStored = 0] = sums
+  const zone = asInteger(map.get(10), 'zone')
+  return {
+    tree: asBytes(map.get(1), 'tree', 32),
+    paths: asArray(map.get(2), 'paths').map((path) => asBytes(path, 'path')),
+    host: asText(map.get(3), 'host'),
+    user: asText(map.get(4), 'user'),
+    tags: asTexts(map.get(5), 'tags'),
+    label: asText(map.get(6), 'label'),
+    description: asText(map.get(7), 'description'),
+    startNs: asI64(map.get(8), 'start'),
+    endNs: asI64(map.get(9), 'end'),
+    zoneMinutes: Math.abs(zone) <= ZONE_LIMIT ? zone : 0,
+    parent: optional(map, 11, asSid, 'parent'),
+    summary: { filesNew, filesChanged, filesUnmodified, totalFiles, totalBytes, dataAdded, dataAddedStored },
+    skippedCount: asCount(map.get(13), 'skipped'),
+    skipped: asArray(map.get(14), 'skipped').map((item): Skipped => {
+      const fields = asArray(item, 'skipped')
+      return { path: asBytes(fields[0], 'path'), reason: asText(fields[1], 'reason'), message: asText(fields[2], 'message') }
+    }),
+    program: asText(map.get(15), 'program'),
+    sequence: asCount(map.get(16), 'sequence'),
+    previous: optional(map, 17, asSid, 'previous'),
+  }
+}

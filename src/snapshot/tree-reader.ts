@@ -1,0 +1,99 @@
+/**
+ * Reading trees: blobs come from the catalogue where they have been seen before, so that looking
+ * at snapshots asks the repository for nothing, and are kept there when they come from packs.
+ */
+import { open, seal } from '../crypto/aead.ts'
+import { deriveKey } from '../crypto/derive.ts'
+import { compareBytes, toHex } from '../util/bytes.ts'
+import { BackupError, isBackupError } from '../util/errors.ts'
+import { type BlobReader, openBlobReader } from '../repository/blob-reader.ts'
+import type { Repository } from '../repository/repository.ts'
+import { type Content, type ContentBlob, contentBlobs } from './content.ts'
+import type { Node } from './node.ts'
+import { decodeTreeBlob, type TreeBlob } from './tree-blob.ts'
+
+export interface TreeReader {
+  /** @throws {BackupError} BLOB_MISSING, CORRUPT */
+  blob(id: Uint8Array): Promise<TreeBlob>
+  /** A directory's nodes in byte order of their names. */
+  nodes(root: Uint8Array): AsyncGenerator<readonly Node[]>
+  /** The node of that name, reading one path of the list. */
+  find(root: Uint8Array, name: Uint8Array): Promise<Node | undefined>
+  /** Stretches of a file's blobs, in order. */
+  content(content: Content): AsyncGenerator<readonly ContentBlob[]>
+  /** Remembers a tree blob that was just made. */
+  remember(id: Uint8Array, bytes: Uint8Array): void
+}
+
+export async function openTreeReader(repository: Repository): Promise<TreeReader> {
+  const { keyring } = repository
+  const catalogue = await repository.catalogue()
+  // Cached blobs are sealed anew: the cache tells no more than the repository does.
+  const key = deriveKey(keyring.blobId(keyring.group, 'tree'), keyring.repositoryId, 'catalogue')
+  let reader: BlobReader | undefined
+
+  const cached = (id: Uint8Array): Uint8Array | undefined => {
+    const sealed = catalogue.rows.get('tree', id)
+    if (sealed === undefined) return undefined
+    try {
+      return open(key, sealed, id)
+    } catch (error) {
+      if (!isBackupError(error, 'CORRUPT')) throw error
+      return undefined
+    }
+  }
+
+  const remember = (id: Uint8Array, bytes: Uint8Array): void => catalogue.rows.put('tree', id, seal(key, bytes, id))
+
+  const blob = async (id: Uint8Array): Promise<TreeBlob> => {
+    let bytes = cached(id)
+    if (bytes === undefined) {
+      reader ??= await openBlobReader(repository)
+      bytes = await reader.load('tree', id)
+      remember(id, bytes)
+    }
+    return decodeTreeBlob(bytes)
+  }
+
+  async function* nodes(id: Uint8Array, below = Number.POSITIVE_INFINITY): AsyncGenerator<readonly Node[]> {
+    const tree = await blob(id)
+    requireKind(tree, 'directory', below, id)
+    if ('nodes' in tree) yield tree.nodes
+    else if (tree.kind === 'directory') for (const child of tree.children) yield* nodes(child.id, tree.level)
+  }
+
+  async function* contentLists(id: Uint8Array, below = Number.POSITIVE_INFINITY): AsyncGenerator<readonly ContentBlob[]> {
+    const tree = await blob(id)
+    requireKind(tree, 'content', below, id)
+    if ('records' in tree) yield [...contentBlobs(tree.records)]
+    else if (tree.kind === 'content') for (const child of tree.children) yield* contentLists(child.id, tree.level)
+  }
+
+  return {
+    blob,
+    remember,
+    nodes: (root) => nodes(root),
+    async find(root, name) {
+      let id: Uint8Array | undefined = root
+      let below = Number.POSITIVE_INFINITY
+      while (id !== undefined) {
+        const tree: TreeBlob = await blob(id)
+        requireKind(tree, 'directory', below, id)
+        if ('nodes' in tree) return tree.nodes.find((node) => compareBytes(node.name, name) === 0)
+        below = tree.level
+        id = tree.kind === 'directory' ? tree.children.findLast((child) => compareBytes(child.firstName, name) <= 0)?.id : undefined
+      }
+      return undefined
+    },
+    async *content(content) {
+      if (content.kind === 'inline') yield [...contentBlobs(content.records)]
+      else yield* contentLists(content.root)
+    },
+  }
+}
+
+/** Levels fall strictly, so that no list, however hostile, contains itself. */
+function requireKind(tree: TreeBlob, kind: TreeBlob['kind'], below: number, id: Uint8Array): void {
+  if (tree.kind !== kind) throw new BackupError('CORRUPT', `tree blob ${toHex(id).slice(0, 16)} is a list of another kind`)
+  if (tree.level >= below) throw new BackupError('CORRUPT', `tree blob ${toHex(id).slice(0, 16)} stands at a wrong level`)
+}
