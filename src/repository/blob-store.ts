@@ -48,7 +48,9 @@ export interface BlobStore extends AsyncDisposable, Pick<StoreScheduler, 'readFi
 const SLOTS = 2
 const SLOT_BYTES = 8 * 1024 * 1024
 /** A file up to this size is read together with others. */
-export const SMALL_FILE_BYTES = SLOT_BYTES / 2
+export const SMALL_FILE_BYTES = SLOT_BYTES / 4
+/** Files of so many bytes make a batch, which leaves room for those that have grown. */
+export const BATCH_BYTES = SLOT_BYTES / 2
 
 export async function openBlobStore(repository: Repository, session: Session, options: StoreOptions): Promise<BlobStore> {
   const { keyring, config, backend } = repository

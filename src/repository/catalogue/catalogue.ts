@@ -138,6 +138,10 @@ function catalogueOver(db: Database, path: string, wiped: string | undefined, ta
       absorbed.add(indexName)
     },
     async drop(indexNames) {
+      if (indexNames.length === 0) return
+      // Snapshots known to be whole were so with packs that these objects stated.
+      await rows.flush()
+      await rows.clear('whole')
       for (const indexName of indexNames) {
         const indexNumber = indexNumbers.get(indexName)
         await db.del(rowKey('index', indexRowName(indexName)))

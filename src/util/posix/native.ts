@@ -38,6 +38,14 @@ export interface NativeCalls {
   fchownat(dirFd: number, name: Uint8Array, uid: number, gid: number, flags: number): number
   futimens(fd: number, times: Uint8Array): number
   utimensat(dirFd: number, name: Uint8Array, times: Uint8Array, flags: number): number
+  listxattrat(
+    call: number,
+    dirFd: number,
+    name: Uint8Array,
+    flags: number,
+    out: Uint8Array,
+    size: number,
+  ): number
   llistxattr(path: Uint8Array, out: Uint8Array, size: number): number
   flistxattr(fd: number, out: Uint8Array, size: number): number
   lgetxattr(path: Uint8Array, name: Uint8Array, out: Uint8Array, size: number): number
@@ -85,6 +93,7 @@ export const CALL = {
   renameat2: arm ? 276 : 316,
   openat2: 437,
   fchmodat2: 452,
+  listxattrat: 465,
 } as const
 
 let attempted = false
@@ -155,6 +164,7 @@ function bind(): NativeCalls {
     fchownat: libc.func('fchownat', 'int', ['int', 'void *', 'uint32_t', 'uint32_t', 'int']),
     futimens: libc.func('futimens', 'int', ['int', 'void *']),
     utimensat: libc.func('utimensat', 'int', ['int', 'void *', 'void *', 'int']),
+    listxattrat: libc.func('syscall', 'long', ['long', 'int', 'void *', 'uint32_t', 'void *', 'size_t']),
     llistxattr: libc.func('llistxattr', 'long', ['void *', 'void *', 'size_t']),
     flistxattr: libc.func('flistxattr', 'long', ['int', 'void *', 'size_t']),
     lgetxattr: libc.func('lgetxattr', 'long', ['void *', 'void *', 'void *', 'size_t']),

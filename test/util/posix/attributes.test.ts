@@ -132,6 +132,7 @@ describe.each(WAYS)('attributes (%s)', async (way) => {
     const names = Array.from({ length: 30 }, (_, i) => `user.${'n'.repeat(50)}${i + 10}`)
     for (const each of names) posix.setXattr(fd, bytes(each), bytes(''))
     expect(posix.listXattrs(fd).map(String).sort()).toEqual(names)
+    expect(posix.listXattrsAt(at, bytes('file')).map(String).sort()).toEqual(names)
   })
 
   test('knows the names of owners, both ways', () => {

@@ -1,0 +1,139 @@
+/** Content of source files by the store's workers: many small ones in one job, or a large one in segments. */
+import { concatBytes } from '../util/bytes.ts'
+import { AT_FDCWD, close, openAt, OPEN_TO_READ } from '../util/posix/open.ts'
+import type { BlobStore } from '../repository/blob-store.ts'
+import type { FileProblem, PackedFiles } from '../repository/pool/store-messages.ts'
+import { STAT_FIELDS } from '../repository/pool/store-messages.ts'
+import type { ReadResult } from '../repository/store-scheduler.ts'
+import { CONTENT_RECORD_BYTES, type Content, contentBlobs, INLINE_BLOBS } from './content.ts'
+import { createListBuilder } from './list-builder.ts'
+import type { Node } from './node.ts'
+import { CONTENT_SHAPE } from './tree-blob.ts'
+
+export interface SourceFile {
+  readonly node: Node
+  readonly path: Uint8Array
+}
+
+export interface FileContent {
+  readonly content: Content
+  readonly size: number
+  /** Whether the file was another one after reading than the scan saw. */
+  readonly hasChanged: boolean
+}
+
+export type FileOutcome = FileContent | { readonly problem: Omit<FileProblem, 'file'> }
+
+type SaveTree = (blob: Uint8Array) => Uint8Array
+
+export async function readSmallFiles(store: BlobStore, files: readonly SourceFile[], saveTree: SaveTree): Promise<FileOutcome[]> {
+  const result = await store.readFiles(packFiles(files))
+  const outcomes: FileOutcome[] = []
+  let at = 0
+  for (const [i, file] of files.entries()) {
+    const end = at + result.counts[i]! * CONTENT_RECORD_BYTES
+    outcomes.push({ ...contentOf(result.records.subarray(at, end), saveTree), hasChanged: hasChanged(file.node, result, i) })
+    at = end
+  }
+  for (const { file, ...problem } of result.problems) outcomes[file] = { problem }
+  return outcomes
+}
+
+function packFiles(files: readonly SourceFile[]): PackedFiles {
+  const pathEnds = new Uint32Array(files.length)
+  const sizes = new Float64Array(files.length)
+  let length = 0
+  for (const [i, file] of files.entries()) {
+    length += file.path.length
+    pathEnds[i] = length
+    sizes[i] = file.node.size
+  }
+  const paths = new Uint8Array(length)
+  for (const [i, file] of files.entries()) paths.set(file.path, i === 0 ? 0 : pathEnds[i - 1]!)
+  return { paths, pathEnds, sizes }
+}
+
+function contentOf(records: Uint8Array, saveTree: SaveTree): { content: Content; size: number } {
+  const gathered = createContentGatherer(saveTree)
+  gathered.add(records)
+  return gathered.finish()
+}
+
+function hasChanged(node: Node, result: ReadResult, file: number): boolean {
+  const [size, mtimeS, mtimeNs, ctimeS, ctimeNs, inode] = result.stats.subarray(file * STAT_FIELDS, (file + 1) * STAT_FIELDS)
+  return size !== node.size || mtimeS !== node.mtimeS || mtimeNs !== node.mtimeNs || ctimeS !== node.ctimeS || ctimeNs !== node.ctimeNs || inode !== Number(node.inode)
+}
+
+/**
+ * Reads one file with all workers: each segment's start is known as soon as the one before it has
+ * been cut, long before that is hashed and compressed. The list of its blobs is built as they come.
+ */
+export async function readLargeFile(store: BlobStore, file: SourceFile, saveTree: SaveTree, onBytes: (bytes: number) => void): Promise<FileOutcome> {
+  let fd: number
+  try {
+    fd = openAt(AT_FDCWD, file.path, OPEN_TO_READ)
+  } catch (error) {
+    if (!(error instanceof Error) || !('code' in error)) throw error
+    return { problem: { code: String(error.code), message: error.message } }
+  }
+  try {
+    return await readSegments(store, file, fd, saveTree, onBytes)
+  } finally {
+    close(fd)
+  }
+}
+
+async function readSegments(store: BlobStore, file: SourceFile, fd: number, saveTree: SaveTree, onBytes: (bytes: number) => void): Promise<FileOutcome> {
+  const gathered = createContentGatherer(saveTree)
+  let problem: FileProblem | undefined
+  let changed = false
+  const take = async (segment: Promise<ReadResult>): Promise<void> => {
+    const result = await segment
+    problem ??= result.problems[0]
+    if (problem !== undefined) return
+    changed ||= hasChanged(file.node, result, 0)
+    const before = gathered.size()
+    gathered.add(result.records)
+    onBytes(gathered.size() - before)
+  }
+  // Results are taken in order; the last of them is awaited before the descriptor is closed.
+  let taking: Promise<void> = Promise.resolve()
+  try {
+    for (let offset = 0, isEnd = false; !isEnd && problem === undefined; ) {
+      const segment = await store.readSegment(fd, offset)
+      taking = taking.then(() => take(segment.result))
+      taking.catch(() => undefined)
+      offset += segment.consumed
+      isEnd = segment.isEnd
+    }
+  } finally {
+    await taking
+  }
+  if (problem !== undefined) return { problem: { code: problem.code, message: problem.message } }
+  return { ...gathered.finish(), hasChanged: changed }
+}
+
+function createContentGatherer(saveTree: SaveTree): { add(records: Uint8Array): void; size(): number; finish(): { content: Content; size: number } } {
+  let first: Uint8Array = new Uint8Array(0)
+  let size = 0
+  const builder = createListBuilder(CONTENT_SHAPE, saveTree)
+  let isLong = false
+  const addAll = (records: Uint8Array): void => {
+    for (const blob of contentBlobs(records)) builder.add(blob)
+  }
+  return {
+    size: () => size,
+    add(records) {
+      for (const blob of contentBlobs(records)) size += blob.length
+      if (isLong) return addAll(records)
+      first = concatBytes(first, records)
+      if (first.length <= INLINE_BLOBS * CONTENT_RECORD_BYTES) return
+      isLong = true
+      addAll(first)
+    },
+    finish() {
+      if (!isLong) return { content: { kind: 'inline', records: first }, size }
+      return { content: { kind: 'list', root: builder.finish() }, size }
+    },
+  }
+}
