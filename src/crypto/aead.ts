@@ -33,8 +33,9 @@ function drawNonce(into: Uint8Array): void {
   noncesUsed += NONCE_BYTES
 }
 
+/** A copy, since the bytes may lie at any offset; and not `slice`, which for a Buffer makes none. */
 function words(bytes: Uint8Array): Uint32Array {
-  return new Uint32Array(bytes.slice().buffer)
+  return new Uint32Array(new Uint8Array(bytes).buffer)
 }
 
 function innerKeyAndNonce(key: Uint8Array, nonce: Uint8Array): { subkey: Buffer; iv: Buffer } {

@@ -1,0 +1,3 @@
+export function createRole(): (message: unknown) => void {
+  return () => undefined
+}
