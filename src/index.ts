@@ -13,4 +13,4 @@ export { type Skipped, type Snapshot, type SnapshotSummary } from './snapshot/sn
 export { loadSnapshots, type SnapshotList, type SnapshotProblem } from './snapshot/snapshots.ts'
 export { BackupError, type ErrorCode, isBackupError } from './util/errors.ts'
 export { escapeBytes } from './util/posix/system-error.ts'
-export { programVersion } from './util/version.ts'
+export { programVersion } from './util/version-file.ts'

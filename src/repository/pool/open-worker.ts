@@ -1,3 +1,193 @@
-export function createRole(): (message: unknown) => void {
-  return () => undefined
+/**
+ * The role of a reader's workers: open frames, check every blob against its id, and put it where it
+ * belongs. Nothing is written that was not checked first.
+ */
+import { keyedHash, type KeyedHash, sha256 } from '../../crypto/hash.ts'
+import { createDecompressor, type Decompressor } from '../../codec/zstd.ts'
+import { dataView, equalBytes, toHex } from '../../util/bytes.ts'
+import { BackupError, isBackupError, messageOf } from '../../util/errors.ts'
+import { close, O_DIRECTORY, O_PATH, O_RDONLY, openBeneath } from '../../util/posix/open.ts'
+import { unlinkAtIfPresent } from '../../util/posix/create.ts'
+import { pwrite } from '../../util/posix/read-write.ts'
+import { PosixError } from '../../util/posix/system-error.ts'
+import { createTemporary, giveName, setAttributes, temporaryName } from '../../util/target-file.ts'
+import { ID_BYTES } from '../format.ts'
+import { openFrame } from '../frame.ts'
+import { decodePackHeader, decodeTrailer, openPackDirectory, TRAILER_BYTES } from '../pack.ts'
+import { BLOB_RECORD_BYTES, encodeFrames } from '../pack-entry.ts'
+import { BLOB_COLUMNS, DAMAGED, type FrameAt, NAME_TAKEN, NO_FD, type OpenInit, type OpenProblem, type OpenReply, type OpenRequest, type RestoreRequest, type VerifyRequest, type WholeFile } from './open-messages.ts'
+import type { Post, Role } from './role.ts'
+
+type Opened = Uint8Array | OpenProblem
+
+export function createRole(init: OpenInit, post: Post<OpenReply>): Role<OpenRequest> {
+  const decompressor = createDecompressor()
+  const folders = folderCache(init.targetFd)
+  return (request) => post(request.kind === 'restore' ? restore(init, decompressor, folders, request) : verify(init, decompressor, request))
+}
+
+function tryOpenFrame(init: OpenInit, decompressor: Decompressor, bytes: Uint8Array, frame: FrameAt): Opened {
+  try {
+    return openFrame(init.repositoryId, frame.dataKey, frame, bytes.subarray(frame.at, frame.at + frame.storedBytes), decompressor)
+  } catch (error) {
+    if (!isBackupError(error)) throw error
+    return { code: DAMAGED, message: error.message }
+  }
+}
+
+function restore(init: OpenInit, decompressor: Decompressor, folders: FolderCache, request: RestoreRequest): OpenReply {
+  const hash = keyedHash(request.blobIdKey)
+  const frames = new Map<number, Opened>()
+  const blobProblems = new Map<number, OpenProblem>()
+  const fileProblems = new Map<number, OpenProblem>()
+  const warnings = new Map<number, string>()
+
+  const blobAt = (row: number): Opened => {
+    const at = row * BLOB_COLUMNS
+    const number = request.blobs[at]!
+    const frame = frames.get(number) ?? tryOpenFrame(init, decompressor, request.bytes, request.frames[number]!)
+    frames.set(number, frame)
+    if (!(frame instanceof Uint8Array)) return frame
+    const start = request.blobs[at + 1]!
+    const blob = frame.subarray(start, start + request.blobs[at + 2]!)
+    const isRight = equalBytes(hash(blob), request.ids.subarray(row * ID_BYTES, (row + 1) * ID_BYTES))
+    return isRight ? blob : { code: DAMAGED, message: 'its bytes are not those of its id' }
+  }
+
+  const rows = request.blobs.length / BLOB_COLUMNS
+  for (let row = 0; row < rows; row++) {
+    const fd = request.blobs[row * BLOB_COLUMNS + 3]!
+    if (fd === NO_FD) continue
+    const problem = writeBlob(blobAt(row), fd, request.blobs[row * BLOB_COLUMNS + 4]!)
+    if (problem !== undefined) blobProblems.set(row, problem)
+  }
+  for (const [i, file] of request.files.entries()) {
+    const outcome = makeFile(folders, request.folders[file.folder]!, file, blobAt)
+    if (typeof outcome === 'string') warnings.set(i, outcome)
+    else if (outcome !== undefined) fileProblems.set(i, outcome)
+  }
+  return { kind: 'restored', job: request.job, fileProblems, blobProblems, warnings }
+}
+
+function systemProblem(error: unknown): OpenProblem {
+  const code = error instanceof PosixError || (error instanceof Error && 'code' in error && 'syscall' in error) ? String((error as PosixError).code) : undefined
+  if (code === undefined) throw error
+  return { code, message: messageOf(error) }
+}
+
+function writeBlob(blob: Opened, fd: number, position: number): OpenProblem | undefined {
+  if (!(blob instanceof Uint8Array)) return blob
+  try {
+    pwrite(fd, blob, 0, blob.length, position)
+    return undefined
+  } catch (error) {
+    return systemProblem(error)
+  }
+}
+
+/** A problem, a warning, or nothing at all. */
+function makeFile(folders: FolderCache, folder: Uint8Array, file: WholeFile, blobAt: (row: number) => Opened): OpenProblem | string | undefined {
+  // Every blob is looked at before the file is begun: a damaged one leaves no trace of it.
+  const blobs: Uint8Array[] = []
+  for (let row = file.firstBlob; row < file.firstBlob + file.blobCount; row++) {
+    const blob = blobAt(row)
+    if (!(blob instanceof Uint8Array)) return blob
+    blobs.push(blob)
+  }
+  try {
+    const dirFd = folders.open(folder)
+    const temporary = temporaryName()
+    const fd = createTemporary(dirFd, temporary)
+    let isNamed = false
+    try {
+      let position = 0
+      for (const blob of blobs) {
+        pwrite(fd, blob, 0, blob.length, position)
+        position += blob.length
+      }
+      const warning = setAttributes(fd, file.attributes)
+      isNamed = true
+      return giveName(dirFd, temporary, file.name) ? warning : { code: NAME_TAKEN, message: 'something stands there' }
+    } finally {
+      close(fd)
+      if (!isNamed) unlinkAtIfPresent(dirFd, temporary)
+    }
+  } catch (error) {
+    return systemProblem(error)
+  }
+}
+
+interface FolderCache {
+  open(path: Uint8Array): number
+}
+
+const FOLDERS_OPEN = 64
+
+/** Folders below the target by descriptor; none is ever reached through a link. */
+function folderCache(targetFd: number): FolderCache {
+  const open = new Map<string, number>()
+  return {
+    open(path) {
+      if (path.length === 0) return targetFd
+      const key = Buffer.from(path).toString('latin1')
+      const known = open.get(key)
+      if (known !== undefined) return known
+      const fd = openBeneath(targetFd, path, O_RDONLY | O_PATH | O_DIRECTORY)
+      open.set(key, fd)
+      if (open.size > FOLDERS_OPEN) {
+        const [oldest, oldFd] = open.entries().next().value!
+        open.delete(oldest)
+        close(oldFd)
+      }
+      return fd
+    },
+  }
+}
+
+function verify(init: OpenInit, decompressor: Decompressor, request: VerifyRequest): OpenReply {
+  const { bytes, packId } = request
+  const packProblems: string[] = []
+  const frameProblems = new Map<number, string>()
+  if (toHex(sha256(bytes)) !== packId) packProblems.push('its bytes are not those that gave it its name')
+  try {
+    requireSameDirectory(request)
+  } catch (error) {
+    packProblems.push(messageOf(error))
+  }
+  const hashes = { data: keyedHash(request.blobIdKeys.data), tree: keyedHash(request.blobIdKeys.tree) }
+  const view = dataView(request.records)
+  let record = 0
+  for (const [number, frame] of request.frames.entries()) {
+    const end = record + request.blobCounts[number]! * BLOB_RECORD_BYTES
+    const opened = tryOpenFrame(init, decompressor, bytes, frame)
+    const problem = opened instanceof Uint8Array ? wrongBlob(hashes[frame.blobType], opened, request.records, view, record, end) : opened.message
+    if (problem !== undefined) frameProblems.set(number, problem)
+    record = end
+  }
+  return { kind: 'verified', job: request.job, packProblems, frameProblems }
+}
+
+function wrongBlob(hash: KeyedHash, frame: Uint8Array, records: Uint8Array, view: DataView, from: number, to: number): string | undefined {
+  let at = 0
+  for (let record = from; record < to; record += BLOB_RECORD_BYTES) {
+    const end = at + view.getUint32(record + ID_BYTES, true)
+    const id = records.subarray(record, record + ID_BYTES)
+    if (!equalBytes(hash(frame.subarray(at, end)), id)) return `blob ${toHex(id).slice(0, 16)} has other bytes than its id says`
+    at = end
+  }
+  return undefined
+}
+
+/** The pack must say of itself what the index says of it. */
+function requireSameDirectory(request: VerifyRequest): void {
+  const { bytes, packId } = request
+  const what = `pack ${packId.slice(0, 16)}`
+  const { headerBytes } = decodePackHeader(bytes, what)
+  const length = decodeTrailer(bytes.subarray(bytes.length - TRAILER_BYTES), bytes.length, what)
+  const sealed = bytes.subarray(bytes.length - TRAILER_BYTES - length, bytes.length - TRAILER_BYTES)
+  const own = openPackDirectory(headerBytes, request.directory, sealed, what)
+  const stated = request.frames.map((frame, i) => ({ ...frame, offset: frame.at, blobCount: request.blobCounts[i]!, envelope: own.frames[i]?.envelope ?? 0 }))
+  if (!equalBytes(own.blobs, request.records) || !equalBytes(encodeFrames(own.frames), encodeFrames(stated))) {
+    throw new BackupError('CORRUPT', 'its directory and the index do not agree')
+  }
 }

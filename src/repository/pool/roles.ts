@@ -1,7 +1,5 @@
 /** The roles by name, each loaded only by the worker that plays it. */
-import type { Post, Role } from './worker-pool.ts'
-
-export type RoleName = 'store' | 'open'
+import type { Post, Role, RoleName } from './role.ts'
 
 export async function createRole<In, Out>(name: RoleName, init: unknown, post: Post<Out>): Promise<Role<In>> {
   const module: { createRole: (init: never, post: never) => unknown } =

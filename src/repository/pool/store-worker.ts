@@ -13,7 +13,7 @@ import { BLOB_RECORD_BYTES } from '../pack-entry.ts'
 import { createFrameBuilder, type FrameBuilder } from './frame-builder.ts'
 import { readFileAt, readWholeFile, type SourceRead } from './source-file.ts'
 import { type FileProblem, type PackedFiles, STAT_FIELDS, type StoreInit, type StoreReply, type StoreRequest } from './store-messages.ts'
-import type { Post, Role } from './worker-pool.ts'
+import type { Post, Role } from './role.ts'
 
 interface Slot {
   readonly buffer: ChunkBuffer

@@ -4,12 +4,8 @@
  * named in `transfer` change hands without a copy.
  */
 import { Worker } from 'node:worker_threads'
-import { createRole, type RoleName } from './roles.ts'
-
-export type Transfer = readonly ArrayBuffer[]
-export type Post<Out> = (message: Out, transfer?: Transfer) => void
-/** Handles one message, synchronously. */
-export type Role<In> = (message: In) => void
+import type { Post, RoleName, Transfer } from './role.ts'
+import { createRole } from './roles.ts'
 
 export interface WorkerPool<In> extends AsyncDisposable {
   /** Number of workers, at least one. */

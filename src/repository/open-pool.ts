@@ -1,0 +1,60 @@
+/** The main thread's half of the open workers: a promise for every request, and work for all. */
+import type { OpenInit, OpenReply, OpenRequest, RestoreRequest, VerifyRequest } from './pool/open-messages.ts'
+import { startPool } from './pool/worker-pool.ts'
+
+export type Restored = Extract<OpenReply, { kind: 'restored' }>
+export type Verified = Extract<OpenReply, { kind: 'verified' }>
+
+export interface OpenPool extends AsyncDisposable {
+  readonly workers: number
+  restore(request: Omit<RestoreRequest, 'kind' | 'job'>): Promise<Restored>
+  verify(request: Omit<VerifyRequest, 'kind' | 'job'>): Promise<Verified>
+}
+
+interface Job {
+  readonly worker: number
+  readonly resolve: (reply: OpenReply) => void
+  readonly reject: (error: Error) => void
+}
+
+export async function startOpenPool(threads: number, init: OpenInit): Promise<OpenPool> {
+  const jobs = new Map<number, Job>()
+  let nextJob = 0
+  let failure: Error | undefined
+  const pool = await startPool<OpenRequest, OpenReply>({
+    threads,
+    role: 'open',
+    init,
+    onMessage(_worker, reply) {
+      const job = jobs.get(reply.job)
+      jobs.delete(reply.job)
+      if (job !== undefined) busy[job.worker]!--
+      job?.resolve(reply)
+    },
+    onFailure(error) {
+      failure ??= error
+      for (const job of jobs.values()) job.reject(error)
+      jobs.clear()
+    },
+  })
+  const busy = Array.from({ length: pool.size }, () => 0)
+
+  const ask = (make: (job: number) => OpenRequest): Promise<OpenReply> => {
+    if (failure !== undefined) return Promise.reject(failure)
+    const worker = busy.indexOf(Math.min(...busy))
+    const job = nextJob++
+    const request = make(job)
+    busy[worker]!++
+    return new Promise((resolve, reject) => {
+      jobs.set(job, { worker, resolve, reject })
+      pool.send(worker, request, [request.bytes.buffer])
+    })
+  }
+
+  return {
+    workers: pool.size,
+    restore: (request) => ask((job) => ({ ...request, kind: 'restore', job })) as Promise<Restored>,
+    verify: (request) => ask((job) => ({ ...request, kind: 'verify', job })) as Promise<Verified>,
+    [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
+  }
+}

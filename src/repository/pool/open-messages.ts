@@ -1,0 +1,106 @@
+/**
+ * What passes between a reader and its open workers. A request carries a stretch of one pack and
+ * says what is to come of the frames in it: into files that a worker makes whole, into files that
+ * are open for writing, or nowhere, when only their truth is wanted. Rows of typed arrays stand for
+ * blobs: cloning an object for each would cost more than the blob does.
+ */
+import type { DataKey } from '../envelope.ts'
+import type { BlobType } from '../format.ts'
+import type { FrameShape } from '../frame.ts'
+
+export interface OpenInit {
+  readonly repositoryId: Uint8Array
+  /** Where restored files go; -1 when none do. */
+  readonly targetFd: number
+}
+
+/** A frame within the bytes of a request. */
+export interface FrameAt extends FrameShape {
+  readonly at: number
+  readonly dataKey: DataKey
+}
+
+/** The files of a request that are complete within it. Every list has one item a file. */
+export interface WholeFile {
+  /** Which of the request's folders it goes into. */
+  readonly folder: number
+  readonly name: Uint8Array
+  readonly firstBlob: number
+  readonly blobCount: number
+  readonly attributes: FileAttributes
+}
+
+/** What a restored file gets besides its bytes. */
+export interface FileAttributes {
+  readonly mode: number
+  /** -1 leaves the owner as it is. */
+  readonly uid: number
+  readonly gid: number
+  readonly mtimeS: number
+  readonly mtimeNs: number
+}
+
+/** Columns of a row of `blobs`: number of the frame, offset in it, length, and the next two. */
+export const BLOB_COLUMNS = 5
+/** Descriptor that the blob is written to, or this: it belongs to a whole file. */
+export const NO_FD = -1
+
+export interface RestoreRequest {
+  readonly kind: 'restore'
+  readonly job: number
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly blobIdKey: Uint8Array
+  readonly frames: readonly FrameAt[]
+  /** Rows of frame, offset in frame, length, descriptor, position in the file. */
+  readonly blobs: Float64Array<ArrayBuffer>
+  /** Ids of the blobs, 32 bytes each. */
+  readonly ids: Uint8Array<ArrayBuffer>
+  /** Folders below the target, as paths without a leading slash. */
+  readonly folders: readonly Uint8Array[]
+  readonly files: readonly WholeFile[]
+}
+
+export interface VerifyRequest {
+  readonly kind: 'verify'
+  readonly job: number
+  readonly packId: string
+  /** The whole pack. */
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly blobIdKeys: Readonly<Record<BlobType, Uint8Array>>
+  readonly frames: readonly FrameAt[]
+  /** Blob records of all frames. */
+  readonly records: Uint8Array
+  readonly blobCounts: readonly number[]
+  readonly directory: DataKey
+}
+
+export type OpenRequest = RestoreRequest | VerifyRequest
+
+export interface OpenProblem {
+  readonly code: string
+  readonly message: string
+}
+
+export type OpenReply =
+  | {
+      readonly kind: 'restored'
+      readonly job: number
+      /** By position in `files`: what went wrong, or that the name was taken. */
+      readonly fileProblems: ReadonlyMap<number, OpenProblem>
+      /** By row of `blobs`, for those that go to descriptors. */
+      readonly blobProblems: ReadonlyMap<number, OpenProblem>
+      /** By position in `files`: attributes that the system refused. */
+      readonly warnings: ReadonlyMap<number, string>
+    }
+  | {
+      readonly kind: 'verified'
+      readonly job: number
+      /** What is wrong with the pack as a whole. */
+      readonly packProblems: readonly string[]
+      /** By number of the frame. */
+      readonly frameProblems: ReadonlyMap<number, string>
+    }
+
+/** Codes of problems that are the repository's, not the target's. */
+export const DAMAGED = 'CORRUPT'
+export const NAME_TAKEN = 'EEXIST'

@@ -1,0 +1,7 @@
+/** What a role is: a module that turns messages into messages, in a thread or on the caller's. */
+
+export type Transfer = readonly ArrayBuffer[]
+export type Post<Out> = (message: Out, transfer?: Transfer) => void
+/** Handles one message, synchronously. */
+export type Role<In> = (message: In) => void
+export type RoleName = 'store' | 'open'
