@@ -1,0 +1,86 @@
+/** The folders of a restore, held open from the target down to where it is at work. */
+import { mkdirAtIfAbsent } from '../util/posix/create.ts'
+import { close, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openAt, openAtIfPresent } from '../util/posix/open.ts'
+import { PosixError } from '../util/posix/system-error.ts'
+import { setAttributes } from '../util/target-file.ts'
+import type { Node } from './node.ts'
+import type { Tally } from './restore-tally.ts'
+import { attributesOf } from './restore-owner.ts'
+
+const OPEN = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
+/** Stands for a folder that a dry run would make. */
+const PLANNED = -2
+
+export interface Folders {
+  readonly targetFd: number
+  readonly PLANNED: number
+  /** Makes the folder, where it is missing, and goes into it. */
+  enter(path: Uint8Array, node: Node): void
+  /** Goes into a folder that `enter` has made. */
+  reopen(path: Uint8Array, node: Node): void
+  leave(): void
+  /** Leaves the folder with the attributes that it is to have. */
+  finish(node: Node): void
+  /** Descriptor of the folder; undefined when it could not be made. */
+  current(): number | undefined
+}
+
+interface Level {
+  readonly path: Uint8Array
+  readonly fd: number | undefined
+}
+
+export function createFolders(targetFd: number, tally: Tally, isDry: boolean): Folders {
+  const stack: Level[] = []
+  const current = (): number | undefined => (stack.length === 0 ? (targetFd === -1 ? PLANNED : targetFd) : stack.at(-1)!.fd)
+
+  const open = (path: Uint8Array, node: Node): number | undefined => {
+    const above = current()
+    if (above === undefined || above === PLANNED) return above
+    try {
+      if (isDry) return openAtIfPresent(above, node.name, OPEN) ?? PLANNED
+      mkdirAtIfAbsent(above, node.name, 0o700)
+      return openAt(above, node.name, OPEN)
+    } catch (error) {
+      if (!(error instanceof PosixError)) throw error
+      const isTaken = error.code === 'ENOTDIR' || error.code === 'ELOOP'
+      tally.problem(path, isTaken ? 'kept' : 'failed', isTaken ? 'something that is no folder stands there and was left; nothing below it is restored' : error.message)
+      return undefined
+    }
+  }
+
+  const leave = (): Level => {
+    const level = stack.pop()!
+    if (level.fd !== undefined && level.fd !== PLANNED) close(level.fd)
+    return level
+  }
+
+  return {
+    targetFd,
+    PLANNED,
+    current,
+    enter(path, node) {
+      const fd = open(path, node)
+      if (fd !== undefined && !isDry) tally.folderDone()
+      stack.push({ path, fd })
+    },
+    reopen(path, node) {
+      const above = current()
+      let fd: number | undefined
+      try {
+        fd = above === undefined ? undefined : openAtIfPresent(above, node.name, OPEN)
+      } catch (error) {
+        // It could not be entered the first time either, and that was said.
+        if (!(error instanceof PosixError)) throw error
+      }
+      stack.push({ path, fd })
+    },
+    leave: () => void leave(),
+    finish(node) {
+      const level = stack.at(-1)!
+      const warning = level.fd === undefined ? undefined : setAttributes(level.fd, attributesOf(node))
+      if (warning !== undefined) tally.warning(level.path, warning)
+      leave()
+    },
+  }
+}

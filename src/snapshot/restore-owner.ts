@@ -1,0 +1,12 @@
+/** Whose a restored file becomes: by name where the system knows the name, else by number. */
+import { groupId, userId } from '../util/posix/owners.ts'
+import type { TargetAttributes } from '../util/target-file.ts'
+import type { Node } from './node.ts'
+
+export function attributesOf(node: Node): TargetAttributes {
+  const uid = (node.user === undefined ? undefined : userId(node.user)) ?? node.uid
+  const gid = (node.group === undefined ? undefined : groupId(node.group)) ?? node.gid
+  // What we make is ours already.
+  const isOurs = uid === process.geteuid?.() && gid === process.getegid?.() && uid !== 0
+  return { mode: node.mode, uid: isOurs ? -1 : uid, gid: isOurs ? -1 : gid, mtimeS: node.mtimeS, mtimeNs: node.mtimeNs }
+}

@@ -1,0 +1,108 @@
+/**
+ * What a restore makes last: symbolic links, further names of a file that has several, FIFOs and
+ * devices. A link is only ever made to a file that this restore has put there.
+ */
+import { equalBytes } from '../util/bytes.ts'
+import { fchownAt } from '../util/posix/attributes.ts'
+import { linkAt, mknodAt, readlinkAt, symlinkAt } from '../util/posix/create.ts'
+import { close, O_DIRECTORY, O_PATH, O_RDONLY, openBeneath } from '../util/posix/open.ts'
+import { statAtIfPresent } from '../util/posix/stat.ts'
+import { PosixError } from '../util/posix/system-error.ts'
+import { fchmodAt } from '../util/posix/attributes.ts'
+import { setTimesAt } from '../util/posix/times.ts'
+import type { Node } from './node.ts'
+import type { Tally } from './restore-tally.ts'
+import { attributesOf } from './restore-owner.ts'
+import type { RestoreStep } from './restore-walk.ts'
+
+type Entry = Extract<RestoreStep, { kind: 'entry' }>
+
+export interface Specials {
+  /** Whether the file is a further name of one that was met before: it is linked at the end. */
+  isLater(step: Entry): boolean
+  make(targetFd: number, dirFd: number | undefined, step: Entry): void
+}
+
+export function createSpecials(tally: Tally): Specials {
+  /** Where each file with several names stands first. */
+  const first = new Map<string, Entry>()
+  const keyOf = (node: Node): string | undefined => (node.type === 'file' && node.links > 1 ? `${node.device ?? 0}:${node.inode}` : undefined)
+
+  const link = (targetFd: number, dirFd: number, step: Entry, origin: Entry): void => {
+    if (tally.hasProblem(origin.path)) throw new Refused('the file that it is another name of could not be restored')
+    const folder = origin.folder.length === 0 ? targetFd : openBeneath(targetFd, origin.folder, O_RDONLY | O_PATH | O_DIRECTORY)
+    try {
+      const before = statAtIfPresent(folder, origin.node.name)
+      const standing = statAtIfPresent(dirFd, step.node.name)
+      if (before?.type !== 'file') throw new Refused('the file that it is another name of is gone')
+      if (standing !== undefined) {
+        if (standing.inode === before.inode && standing.device === before.device) return tally.unchanged(step.path)
+        return tally.problem(step.path, 'kept', 'another file stands there and was left as it is')
+      }
+      linkAt(folder, origin.node.name, dirFd, step.node.name)
+      const after = statAtIfPresent(dirFd, step.node.name)
+      if (after?.inode !== before.inode || after.device !== before.device) throw new Refused('somebody exchanged the file while it was linked')
+      tally.fileDone(step.path, undefined)
+    } finally {
+      if (folder !== targetFd) close(folder)
+    }
+  }
+
+  const special = (dirFd: number, step: Entry): void => {
+    const { node, path } = step
+    const standing = statAtIfPresent(dirFd, node.name)
+    if (standing !== undefined) {
+      const isSame = standing.type === node.type && (node.type !== 'symlink' || equalBytes(readlinkAt(dirFd, node.name), node.target ?? new Uint8Array(0)))
+      return isSame ? tally.unchanged(path) : tally.problem(path, 'kept', 'something else stands there and was left as it is')
+    }
+    if (node.type === 'symlink') symlinkAt(node.target ?? new Uint8Array(0), dirFd, node.name)
+    else if (node.type !== 'file' && node.type !== 'directory') {
+      mknodAt(dirFd, node.name, { type: node.type, mode: 0o600, rdevMajor: node.rdev?.major ?? 0, rdevMinor: node.rdev?.minor ?? 0 })
+    }
+    setSpecialAttributes(tally, dirFd, step)
+    tally.otherDone()
+  }
+
+  return {
+    isLater(step) {
+      const key = keyOf(step.node)
+      if (key === undefined) return false
+      const origin = first.get(key)
+      if (origin === undefined) first.set(key, step)
+      return origin !== undefined
+    },
+    make(targetFd, dirFd, step) {
+      if (dirFd === undefined) return
+      const key = keyOf(step.node)
+      const origin = key === undefined ? undefined : first.get(key)
+      if (step.node.type === 'file' && (origin === undefined || equalBytes(origin.path, step.path))) return
+      try {
+        if (origin !== undefined) link(targetFd, dirFd, step, origin)
+        else special(dirFd, step)
+      } catch (error) {
+        if (!(error instanceof PosixError) && !(error instanceof Refused)) throw error
+        tally.problem(step.path, 'failed', error.message)
+      }
+    },
+  }
+}
+
+class Refused extends Error {}
+
+function setSpecialAttributes(tally: Tally, dirFd: number, step: Entry): void {
+  const { node } = step
+  const attributes = attributesOf(node)
+  const attempts: [string, () => void][] = [
+    ['owner', () => (attributes.uid === -1 ? undefined : fchownAt(dirFd, node.name, attributes.uid, attributes.gid))],
+    ['mode', () => (node.type === 'symlink' ? undefined : fchmodAt(dirFd, node.name, attributes.mode))],
+    ['times', () => setTimesAt(dirFd, node.name, attributes)],
+  ]
+  for (const [what, set] of attempts) {
+    try {
+      set()
+    } catch (error) {
+      if (!(error instanceof PosixError)) throw error
+      tally.warning(step.path, `the system refused ${what} (${error.code})`)
+    }
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * Restore: folders and files first, then links and special files, and the folders' attributes last,
+ * so that nothing is ever written through a link that the snapshot itself has made. All of it is
+ * done by descriptor below the target, and nothing that stands there is taken away.
+ */
+import { monotonicMs } from '../util/clock.ts'
+import { utf8 } from '../util/bytes.ts'
+import { BackupError } from '../util/errors.ts'
+import { AT_FDCWD, close, O_DIRECTORY, O_RDONLY, openAt } from '../util/posix/open.ts'
+import { mkdirAtIfAbsent } from '../util/posix/create.ts'
+import { PosixError } from '../util/posix/system-error.ts'
+import { openDataKeys } from '../repository/blob-reader.ts'
+import { loadIndex } from '../repository/index-loader.ts'
+import { startOpenPool } from '../repository/open-pool.ts'
+import type { Repository } from '../repository/repository.ts'
+import { createFileRestorer } from './restore-files.ts'
+import { createFolders } from './restore-folders.ts'
+import { createTargetLook } from './restore-look.ts'
+import { attributesOf } from './restore-owner.ts'
+import { createSpecials } from './restore-specials.ts'
+import { createTally, type Tally } from './restore-tally.ts'
+import type { RestoreOptions, RestoreResult } from './restore-types.ts'
+import { type RestoreStep, type Selection, walkSelection } from './restore-walk.ts'
+import { splitPath } from './source-paths.ts'
+import { openTreeReader, type TreeReader } from './tree-reader.ts'
+
+/**
+ * @throws {BackupError} PATH_NOT_FOUND; TARGET_REFUSED - the target cannot be made or written; what
+ * the backend throws. Problems of single files are data in the result.
+ */
+export async function restore(repository: Repository, options: RestoreOptions): Promise<RestoreResult> {
+  const started = monotonicMs()
+  const { signal, snapshot } = options
+  const { catalogue } = await loadIndex(repository, { signal, group: snapshot.group })
+  const trees = await openTreeReader(repository)
+  const selection: Selection = { tree: snapshot.tree, path: options.path, include: options.include ?? [], exclude: options.exclude ?? [] }
+  // Reading the first step finds out whether the path is in the snapshot, before anything is made.
+  await walkSelection(trees, selection).next()
+  const tally = createTally(options)
+  const { summary } = snapshot
+  if (options.path === undefined) options.onEvent?.({ type: 'expectation', files: summary.totalFiles, bytes: summary.totalBytes })
+
+  const targetFd = openTarget(options)
+  try {
+    await using pool = await startOpenPool(options.dryRun === true ? 0 : options.threads, { repositoryId: repository.keyring.repositoryId, targetFd })
+    const look = createTargetLook(repository, trees, snapshot.group)
+    const folders = createFolders(targetFd, tally, options.dryRun === true)
+    const specials = createSpecials(tally)
+    const files = createFileRestorer({
+      repository, catalogue, trees, dataKeys: openDataKeys(repository), pool, targetFd, signal,
+      onDone: (file, warning) => tally.fileDone(file.path, warning),
+      onProblem: (file, reason, message) => tally.problem(file.path, reason, message),
+      onBytes: tally.bytes,
+    })
+    for await (const step of walkSelection(trees, selection)) {
+      if (step.kind === 'enter') folders.enter(step.path, step.node)
+      else if (step.kind === 'leave') folders.leave()
+      else if (step.node.type === 'file') await restoreFile(step)
+      else if (options.dryRun === true) tally.planned('create', step.path, 0)
+    }
+    await files.finish()
+    if (options.dryRun !== true) await finishFolders(trees, selection, folders, specials)
+    if (options.verify === true && options.dryRun !== true) await verifyFiles(trees, selection, folders, look, tally)
+    return { ...tally.result(), durationMs: monotonicMs() - started }
+
+    async function restoreFile(step: Extract<RestoreStep, { kind: 'entry' }>): Promise<void> {
+      const dirFd = folders.current()
+      if (dirFd === undefined) return
+      if (specials.isLater(step)) return
+      const standing = dirFd === folders.PLANNED ? 'absent' : await look.compare(dirFd, step.node)
+      if (standing === 'same') return tally.unchanged(step.path)
+      if (standing === 'other') return tally.problem(step.path, 'kept', 'another file stands there and was left as it is')
+      if (options.dryRun === true) return tally.planned('create', step.path, step.node.size)
+      options.onEvent?.({ type: 'file', path: step.path })
+      await files.add({ path: step.path, folder: step.folder, node: step.node, attributes: attributesOf(step.node) })
+    }
+  } finally {
+    if (targetFd !== -1) close(targetFd)
+  }
+}
+
+/** The second walk: links, devices, and the folders' own attributes on the way out. */
+async function finishFolders(trees: TreeReader, selection: Selection, folders: ReturnType<typeof createFolders>, specials: ReturnType<typeof createSpecials>): Promise<void> {
+  for await (const step of walkSelection(trees, selection)) {
+    if (step.kind === 'enter') folders.reopen(step.path, step.node)
+    else if (step.kind === 'leave') folders.finish(step.node)
+    else specials.make(folders.targetFd, folders.current(), step)
+  }
+}
+
+async function verifyFiles(trees: TreeReader, selection: Selection, folders: ReturnType<typeof createFolders>, look: ReturnType<typeof createTargetLook>, tally: Tally): Promise<void> {
+  for await (const step of walkSelection(trees, selection)) {
+    if (step.kind === 'enter') folders.reopen(step.path, step.node)
+    else if (step.kind === 'leave') folders.leave()
+    else if (step.node.type === 'file') {
+      const dirFd = folders.current()
+      if (dirFd === undefined || tally.hasProblem(step.path)) continue
+      if (await look.isContentOf(dirFd, step.node)) tally.verified()
+      else tally.problem(step.path, 'damaged', 'read again, it is not what the snapshot holds: the target\'s disk or memory is faulty')
+    }
+  }
+}
+
+function openTarget(options: RestoreOptions): number {
+  const target = typeof options.target === 'string' ? utf8(options.target) : options.target
+  try {
+    if (options.dryRun === true) return openAtOrNone(target)
+    let path = target[0] === 0x2f ? '/' : ''
+    for (const name of splitPath(target)) {
+      path += Buffer.from(name).toString('latin1')
+      mkdirAtIfAbsent(AT_FDCWD, Buffer.from(path, 'latin1'), 0o700)
+      path += '/'
+    }
+    return openAt(AT_FDCWD, target, O_RDONLY | O_DIRECTORY)
+  } catch (cause) {
+    if (!(cause instanceof PosixError)) throw cause
+    throw new BackupError('TARGET_REFUSED', `the target cannot be used: ${cause.message}`, { cause })
+  }
+}
+
+function openAtOrNone(target: Uint8Array): number {
+  try {
+    return openAt(AT_FDCWD, target, O_RDONLY | O_DIRECTORY)
+  } catch (error) {
+    if (error instanceof PosixError && error.code === 'ENOENT') return -1
+    throw error
+  }
+}
