@@ -1,0 +1,151 @@
+/**
+ * Check: is everything there that snapshots need, and, when asked, is it what it should be? It
+ * changes nothing. What is wrong comes as findings, with the snapshots and files that suffer.
+ */
+import { monotonicMs } from '../util/clock.ts'
+import { fromHex } from '../util/bytes.ts'
+import { IdSet } from '../util/id-set.ts'
+import { readGcState } from '../repository/gc-state.ts'
+import { listPacks, loadIndex } from '../repository/index-loader.ts'
+import { loadSlots } from '../repository/unlock.ts'
+import type { Repository } from '../repository/repository.ts'
+import { loadSnapshots } from '../snapshot/snapshots.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
+import { openTreeReader } from '../snapshot/tree-reader.ts'
+import { type PackTrouble, readPacks } from './check-packs.ts'
+import { type SnapshotTrouble, walkSnapshots } from './check-snapshots.ts'
+import type { CheckEvent, Finding, ReadData, Sufferer } from './finding.ts'
+
+export interface CheckOptions {
+  /** Without it, only the structure is checked. */
+  readonly readData?: ReadData | undefined
+  readonly threads: number
+  readonly signal?: AbortSignal | undefined
+  readonly onEvent?: ((event: CheckEvent) => void) | undefined
+}
+
+export interface CheckResult {
+  readonly findings: readonly Finding[]
+  readonly snapshots: number
+  readonly packs: number
+  readonly packsRead: number
+  readonly bytesRead: number
+  readonly durationMs: number
+}
+
+const ADVICE = {
+  key: 'open it with another password, or put a copy of the slot back',
+  index: 'the packs still say what they hold: back up again to store anew what is missing, and keep the repository until an index repair',
+  pack: 'if you have another copy of the repository, put this pack back from it; else back up the named files again',
+  orphan: 'an interrupted backup left it; it takes room and harms nothing until a prune',
+  snapshot: 'if you have another copy of the repository, put this object back from it',
+  blobs: 'back up the named files again if they still exist: what is read anew is stored anew',
+} as const
+
+/** @throws {BackupError} when a list fails: then nothing can be said */
+export async function checkRepository(repository: Repository, options: CheckOptions): Promise<CheckResult> {
+  const started = monotonicMs()
+  const { signal } = options
+  const findings: Finding[] = []
+  const report = (finding: Finding): void => {
+    findings.push(finding)
+    options.onEvent?.({ type: 'finding', finding })
+  }
+  for (const problem of (await loadSlots(repository.backend, repository.keyring.repositoryId, signal)).problems) {
+    report({ severity: 'error', code: 'key_damaged', object: 'keys', message: problem.message, suffers: [], advice: ADVICE.key })
+  }
+  const gc = await readGcState(repository, signal)
+  const { catalogue, problems } = await loadIndex(repository, { signal, tolerant: true, referring: { condemned: new Set() } })
+  for (const { name, message } of problems) report({ severity: 'error', code: 'index_damaged', object: `index/${name}`, message, suffers: [], advice: ADVICE.index })
+  const listed = await listPacks(repository.backend, signal)
+  const { snapshots, problems: broken } = await loadSnapshots(repository, { signal, gc })
+  for (const { name, message } of broken) report({ severity: 'error', code: 'snapshot_damaged', object: `snapshots/${name}`, message, suffers: [], advice: ADVICE.snapshot })
+  for (const finding of chainFindings(snapshots, gc.swept)) report(finding)
+
+  const packProblems = packsOfIndex(catalogue.packs(), listed)
+  const read = options.readData === undefined ? undefined : await readPacks(repository, { listed: packProblems.sound, readData: options.readData, threads: options.threads, signal, onEvent: options.onEvent })
+  const bad = badBlobs(read?.troubles ?? [])
+  const isGood = (blobId: Uint8Array): boolean => catalogue.locate(blobId).some((at) => !bad.has(at.pack.packId, blobId))
+  const troubles: SnapshotTrouble[] = []
+  for await (const trouble of walkSnapshots(await openTreeReader(repository), snapshots, { isGood, signal })) troubles.push(trouble)
+
+  const suffering = sufferersByBlob(troubles)
+  const named = new Set<string>()
+  for (const { packId, code, message } of packProblems.problems) {
+    report({ severity: 'error', code, object: `packs/${packId}`, message, suffers: [], advice: ADVICE.pack })
+  }
+  for (const { packId, messages, lostBlobs } of read?.troubles ?? []) {
+    const suffers = lostBlobs.flatMap((blobId) => suffering.get(blobId) ?? [])
+    for (const blobId of lostBlobs) named.add(blobId)
+    const lost = lostBlobs.length === 0 ? '' : `; ${lostBlobs.length} blobs of it are lost (${lostBlobs.slice(0, 3).map((id) => id.slice(0, 16)).join(', ')}${lostBlobs.length > 3 ? '…' : ''})`
+    report({ severity: 'error', code: 'pack_damaged', object: `packs/${packId}`, message: `${messages.slice(0, 3).join('; ')}${lost}`, suffers: unique(suffers), advice: ADVICE.pack })
+  }
+  const missing = [...suffering].filter(([blobId]) => !named.has(blobId))
+  if (missing.length > 0) {
+    const message = `${missing.length} blobs that snapshots need are in no sound pack (${missing.slice(0, 3).map(([id]) => id.slice(0, 16)).join(', ')}${missing.length > 3 ? '…' : ''})`
+    report({ severity: 'error', code: 'blobs_missing', object: 'index', message, suffers: unique(missing.flatMap(([, sufferers]) => sufferers)), advice: ADVICE.blobs })
+  }
+  for (const packId of packProblems.unindexed) {
+    report({ severity: 'warning', code: 'pack_unindexed', object: `packs/${packId}`, message: 'no index object states this pack', suffers: [], advice: ADVICE.orphan })
+  }
+  return { findings, snapshots: snapshots.length, packs: listed.size, packsRead: read?.packs ?? 0, bytesRead: read?.bytes ?? 0, durationMs: monotonicMs() - started }
+}
+
+function packsOfIndex(stated: Iterable<{ readonly packId: string; readonly sizeBytes: number }>, listed: ReadonlyMap<string, number>): {
+  problems: { packId: string; code: 'pack_missing' | 'pack_size'; message: string }[]
+  sound: Map<string, number>
+  unindexed: string[]
+} {
+  const problems: { packId: string; code: 'pack_missing' | 'pack_size'; message: string }[] = []
+  const sound = new Map<string, number>()
+  const known = new Set<string>()
+  for (const { packId, sizeBytes } of stated) {
+    if (known.has(packId)) continue
+    known.add(packId)
+    const size = listed.get(packId)
+    if (size === undefined) problems.push({ packId, code: 'pack_missing', message: 'the pack is missing' })
+    else if (size !== sizeBytes) problems.push({ packId, code: 'pack_size', message: `the pack has ${size} bytes instead of ${sizeBytes}: it is cut short or was added to` })
+    else sound.set(packId, size)
+  }
+  return { problems, sound, unindexed: [...listed.keys()].filter((packId) => !known.has(packId)) }
+}
+
+/** Blobs that a pack was read for and did not give back. */
+function badBlobs(troubles: readonly PackTrouble[]): { has(packId: string, blobId: Uint8Array): boolean } {
+  const byPack = new Map<string, IdSet>()
+  for (const { packId, lostBlobs } of troubles) {
+    const ids = new IdSet()
+    for (const id of lostBlobs) ids.add(fromHex(id))
+    byPack.set(packId, ids)
+  }
+  return { has: (packId, blobId) => byPack.get(packId)?.has(blobId) ?? false }
+}
+
+function sufferersByBlob(troubles: readonly SnapshotTrouble[]): Map<string, Sufferer[]> {
+  const byBlob = new Map<string, Sufferer[]>()
+  for (const { blobId, snapshotId, path } of troubles) {
+    const known = byBlob.get(blobId) ?? []
+    if (known.length === 0) byBlob.set(blobId, known)
+    known.push({ snapshotId, path })
+  }
+  return byBlob
+}
+
+function unique(sufferers: readonly Sufferer[]): Sufferer[] {
+  return [...new Map(sufferers.map((item) => [`${item.snapshotId}:${Buffer.from(item.path).toString('latin1')}`, item])).values()]
+}
+
+/** Every snapshot names the one before it on its host: one that is gone without a verdict is told. */
+function chainFindings(snapshots: readonly Snapshot[], swept: ReadonlySet<string>): Finding[] {
+  const known = new Set(snapshots.map((snapshot) => snapshot.id))
+  return snapshots
+    .filter((snapshot) => snapshot.previous !== undefined && !known.has(snapshot.previous) && !swept.has(`${snapshot.group}/${snapshot.previous}`))
+    .map((snapshot) => ({
+      severity: 'warning',
+      code: 'snapshot_missing',
+      object: `snapshots/${snapshot.group}/${snapshot.previous}`,
+      message: `snapshot ${snapshot.id.slice(0, 8)} of host ${snapshot.host} names it as the one before, and it is not there`,
+      suffers: [],
+      advice: ADVICE.snapshot,
+    }))
+}

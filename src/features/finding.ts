@@ -1,0 +1,40 @@
+/** Findings of a check: data, with what suffers and what to do, for whoever prints or repairs. */
+
+export interface Sufferer {
+  readonly snapshotId: string
+  readonly path: Uint8Array
+}
+
+export interface Finding {
+  readonly severity: 'error' | 'warning'
+  readonly code:
+    | 'index_damaged'
+    | 'pack_missing'
+    | 'pack_size'
+    | 'pack_damaged'
+    | 'pack_unindexed'
+    | 'snapshot_damaged'
+    | 'snapshot_missing'
+    | 'tree_damaged'
+    | 'blobs_missing'
+    | 'key_damaged'
+  /** The object, as it is named in the repository. */
+  readonly object: string
+  readonly message: string
+  readonly suffers: readonly Sufferer[]
+  readonly advice: string
+}
+
+export type CheckEvent =
+  | { readonly type: 'expectation'; readonly packs: number; readonly bytes: number }
+  | { readonly type: 'bytes'; readonly bytes: number }
+  | { readonly type: 'object'; readonly name: string }
+  | { readonly type: 'finding'; readonly finding: Finding }
+  | { readonly type: 'notice'; readonly message: string }
+
+/** Which packs are read whole. */
+export type ReadData =
+  | { readonly kind: 'all' }
+  | { readonly kind: 'percent'; readonly percent: number }
+  | { readonly kind: 'part'; readonly part: number; readonly of: number }
+  | { readonly kind: 'bytes'; readonly bytes: number }
