@@ -5,9 +5,10 @@
  * from the repository again.
  */
 import { mkdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Level } from 'level'
 import { BackupError, errnoOf, messageOf } from '../../util/errors.ts'
+import { tagCacheFolder } from './cache-folder.ts'
 
 export type Database = Level<Uint8Array, Uint8Array>
 
@@ -40,6 +41,7 @@ export async function openDatabase<T>(folder: string, prepare: (db: Database) =>
   await mkdir(folder, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
     throw new BackupError('BACKEND_DENIED', `the cache folder ${folder} cannot be made: ${messageOf(cause)}; name another one with --cache-dir`, { cause, path: folder })
   })
+  await tagCacheFolder(dirname(folder))
   for (let number = 0; number < DATABASES_LIMIT; number++) {
     const path = join(folder, `catalogue-${number}`)
     const opened = await tryOpen(path, prepare)
