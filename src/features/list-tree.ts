@@ -1,39 +1,33 @@
-/** What a snapshot holds at a path. */
-import { loadIndex } from '../repository/index-loader.ts'
+/** What `ls` shows of a snapshot: a folder's children, or a file itself. */
 import type { Repository } from '../repository/repository.ts'
 import type { Node } from '../snapshot/node.ts'
-import { findNode } from '../snapshot/restore-walk.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
-import { joinPath } from '../snapshot/source-paths.ts'
-import { openTreeReader, type TreeReader } from '../snapshot/tree-reader.ts'
+import { openTreeReader } from '../snapshot/tree-reader.ts'
+import { findPath, normalPath, walkTree } from '../snapshot/tree-walk.ts'
 
 export interface ListedNode {
+  /** Absolute. */
   readonly path: Uint8Array
   readonly node: Node
 }
 
-const ROOT = Buffer.from('/')
-
-/**
- * The entries of a folder, or the file itself, in byte order of their names.
- * @throws {BackupError} PATH_NOT_FOUND
- */
-export async function* listTree(repository: Repository, snapshot: Snapshot, path: Uint8Array | undefined, options: { readonly isRecursive?: boolean | undefined } = {}): AsyncGenerator<ListedNode> {
-  await loadIndex(repository, { group: snapshot.group })
-  const trees = await openTreeReader(repository)
-  const { node, folder } = await findNode(trees, snapshot.tree, path ?? ROOT)
-  const shown = node === undefined ? ROOT : joinPath(folder, node.name)
-  if (node !== undefined && node.type !== 'directory') yield { path: shown, node }
-  else yield* below(trees, node?.subtree ?? (node === undefined ? snapshot.tree : undefined), shown, options.isRecursive === true)
+export interface ListTreeOptions {
+  /** All that lies below as well; false by default. */
+  readonly recursive?: boolean | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
-async function* below(trees: TreeReader, tree: Uint8Array | undefined, folder: Uint8Array, isRecursive: boolean): AsyncGenerator<ListedNode> {
-  if (tree === undefined) return
-  for await (const nodes of trees.nodes(tree)) {
-    for (const node of nodes) {
-      const path = joinPath(folder, node.name)
-      yield { path, node }
-      if (isRecursive && node.subtree !== undefined) yield* below(trees, node.subtree, path, true)
-    }
+/**
+ * @param path - absolute in the snapshot; undefined is its root
+ * @throws {BackupError} PATH_NOT_FOUND, BLOB_MISSING, CORRUPT
+ */
+export async function* listTree(repository: Repository, snapshot: Pick<Snapshot, 'tree'>, path: Uint8Array | undefined, options: ListTreeOptions = {}): AsyncGenerator<ListedNode, void, undefined> {
+  const trees = await openTreeReader(repository)
+  const at = normalPath(path ?? new Uint8Array(0))
+  const start = await findPath(trees, snapshot.tree, at)
+  if (start.type !== 'directory') yield { path: at, node: start }
+  else if (start.subtree !== undefined) {
+    const walk = walkTree(trees, start.subtree, { path: at, recursive: options.recursive ?? false, signal: options.signal })
+    for await (const entry of walk) yield { path: entry.path, node: entry.node }
   }
 }

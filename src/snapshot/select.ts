@@ -1,75 +1,132 @@
-/** Choosing snapshots: by what a user writes, and by filters that mean the same everywhere. */
-import { formatTime } from '../util/time-text.ts'
-import { utf8 } from '../util/bytes.ts'
+/**
+ * Which snapshots are meant: by what a person writes (`latest`, `latest~2`, the beginning of an id)
+ * and by filters. Pure functions over a list, so that every command means the same by the same words.
+ */
+import { resolve } from 'node:path'
+import { compareBytes, utf8 } from '../util/bytes.ts'
 import { BackupError } from '../util/errors.ts'
-import { escapeBytes } from '../util/posix/system-error.ts'
+import { formatTime } from '../util/time-text.ts'
 import type { Snapshot } from './snapshot.ts'
 
-export function shortId(id: string): string {
-  return id.slice(0, 8)
-}
+const SHORT_ID_DIGITS = 8
+const LATEST = /^latest(?:~(\d{1,9}))?$/
+const ID_BEGINNING = /^[0-9a-f]{1,32}$/
+/** Of many candidates a person reads the first; a program finds all in the details. */
+const CANDIDATES_SHOWN = 8
 
-/** `SNAPSHOT[:PATH]` at its first colon. */
-export function parseSnapshotPath(text: string): { snapshot: string; path: Uint8Array | undefined } {
-  const colon = text.indexOf(':')
-  if (colon === -1) return { snapshot: text, path: undefined }
-  const path = text.slice(colon + 1)
-  return { snapshot: text.slice(0, colon), path: path === '' ? undefined : utf8(path.startsWith('/') ? path : `/${path}`) }
+/** The first digits of an id, as people are shown it. */
+export function shortId(id: string): string {
+  return id.slice(0, SHORT_ID_DIGITS)
 }
 
 /**
- * `latest`, `latest~2`, an id or an unambiguous prefix of one.
- * @param snapshots - oldest first
- * @throws {BackupError} SNAPSHOT_NOT_FOUND; AMBIGUOUS_ID - names the candidates
+ * The one snapshot that is meant. `latest` is the newest by start time and never one dated later
+ * than now; `latest~2` is the second before it.
+ * @param snapshots - what the filters left
+ * @throws {BackupError} SNAPSHOT_NOT_FOUND; AMBIGUOUS_ID - `details.candidates` holds the ids;
+ * INVALID_ARGUMENT - the text can be no snapshot
  */
 export function resolveSnapshot(snapshots: readonly Snapshot[], text: string, nowNs: bigint): Snapshot {
-  if (snapshots.length === 0) throw new BackupError('SNAPSHOT_NOT_FOUND', 'there is no snapshot yet; "nacre backup" makes one')
-  const latest = /^latest(?:~(\d+))?$/.exec(text)
-  if (latest !== null) {
-    const past = snapshots.filter((snapshot) => snapshot.startNs <= nowNs)
-    const found = past[past.length - 1 - Number(latest[1] ?? 0)]
-    if (found === undefined) throw new BackupError('SNAPSHOT_NOT_FOUND', `there is no snapshot ${text}: ${past.length === 0 ? 'all are dated in the future' : `there are only ${past.length}`}; "nacre snapshots" lists them`)
-    return found
-  }
-  const prefix = text.toLowerCase()
-  const found = /^[0-9a-f]{1,32}$/.test(prefix) ? snapshots.filter((snapshot) => snapshot.id.startsWith(prefix)) : []
-  if (found.length === 1) return found[0]!
-  if (found.length === 0) throw new BackupError('SNAPSHOT_NOT_FOUND', `there is no snapshot "${text}"; "nacre snapshots" lists them`)
-  const candidates = found.map((snapshot) => `${snapshot.id} (${formatTime(snapshot.startNs, snapshot.zoneMinutes).slice(0, 16)}, ${snapshot.host})`)
-  throw new BackupError('AMBIGUOUS_ID', `"${text}" may be any of ${found.length} snapshots: ${candidates.slice(0, 10).join(', ')}; give more of the id`, { details: { candidates: found.map((snapshot) => snapshot.id) } })
+  const latest = LATEST.exec(text)
+  if (latest !== null) return latestBut(snapshots, Number(latest[1] ?? 0), text, nowNs)
+  const beginning = text.toLowerCase()
+  if (!ID_BEGINNING.test(beginning)) throw new BackupError('INVALID_ARGUMENT', `"${text}" is no snapshot: give an id or the beginning of one, "latest", or "latest~1" for the one before it`)
+  if (snapshots.length === 0) throw noneAtAll()
+  const found = snapshots.filter((snapshot) => snapshot.id.startsWith(beginning))
+  const [first] = found
+  if (first === undefined) throw new BackupError('SNAPSHOT_NOT_FOUND', `there is no snapshot "${text}"; "nacre snapshots" lists them`, { details: { snapshot: text } })
+  if (found.length > 1) throw ambiguous(text, found)
+  return first
+}
+
+function latestBut(snapshots: readonly Snapshot[], before: number, text: string, nowNs: bigint): Snapshot {
+  if (snapshots.length === 0) throw noneAtAll()
+  const past = newestFirst(snapshots.filter((snapshot) => snapshot.startNs <= nowNs))
+  const found = past[before]
+  if (found !== undefined) return found
+  const why = past.length === 0 ? 'all of them are dated in the future; name one by its id' : `there ${past.length === 1 ? 'is 1' : `are ${past.length}`}`
+  throw new BackupError('SNAPSHOT_NOT_FOUND', `there is no snapshot "${text}": ${why}; "nacre snapshots" lists them`, { details: { snapshot: text } })
+}
+
+function newestFirst(snapshots: readonly Snapshot[]): Snapshot[] {
+  return [...snapshots].sort((a, b) => (a.startNs > b.startNs ? -1 : a.startNs < b.startNs ? 1 : a.id > b.id ? -1 : 1))
+}
+
+function noneAtAll(): BackupError {
+  return new BackupError('SNAPSHOT_NOT_FOUND', 'there are no snapshots, or none that the filters leave; "nacre backup" makes one and "nacre snapshots" lists them')
+}
+
+function ambiguous(text: string, found: readonly Snapshot[]): BackupError {
+  const shown = newestFirst(found)
+  const lines = shown.slice(0, CANDIDATES_SHOWN).map((snapshot) => {
+    const digits = Math.max(SHORT_ID_DIGITS, text.length + 4)
+    return `${snapshot.id.slice(0, digits)} of ${formatTime(snapshot.startNs, snapshot.zoneMinutes).slice(0, 19)} on ${snapshot.host}`
+  })
+  if (shown.length > CANDIDATES_SHOWN) lines.push(`${shown.length - CANDIDATES_SHOWN} more`)
+  const candidates = shown.map((snapshot) => snapshot.id)
+  return new BackupError('AMBIGUOUS_ID', `"${text}" is the beginning of several snapshots: ${lines.join(', ')}; give more digits`, { details: { candidates } })
+}
+
+/** `SNAPSHOT[:PATH]`, cut at the first colon: ids and `latest` have none. An empty path is none. */
+export function parseSnapshotPath(text: string): { readonly snapshot: string; readonly path: Uint8Array | undefined } {
+  const colon = text.indexOf(':')
+  if (colon === -1) return { snapshot: text, path: undefined }
+  return { snapshot: text.slice(0, colon), path: colon + 1 === text.length ? undefined : utf8(text.slice(colon + 1)) }
 }
 
 export interface SnapshotFilter {
-  /** Any of these hosts. */
+  /** Any of them. */
   readonly hosts?: readonly string[] | undefined
-  /** Any of these; each is one tag or several with commas, all of which are wanted; '' is untagged. */
+  /** Any of them; `a,b` means both of a and b, and the empty text means no tag at all. */
   readonly tags?: readonly string[] | undefined
+  /** Any of them; the empty text means no label. */
   readonly labels?: readonly string[] | undefined
-  /** All of these, as absolute paths. */
-  readonly paths?: readonly string[] | undefined
+  /** All of them must be among the snapshot's paths. Made absolute. */
+  readonly paths?: readonly (string | Uint8Array)[] | undefined
 }
 
+/** Those that pass every filter, in their order. A filter that is not there or empty lets all pass. */
 export function filterSnapshots(snapshots: readonly Snapshot[], filter: SnapshotFilter): Snapshot[] {
   const { hosts = [], tags = [], labels = [], paths = [] } = filter
-  const hasTags = (snapshot: Snapshot, wanted: string): boolean => (wanted === '' ? snapshot.tags.length === 0 : wanted.split(',').every((tag) => snapshot.tags.includes(tag)))
-  const wantedPaths = paths.map((path) => Buffer.from(path))
-  return snapshots.filter(
-    (snapshot) =>
-      (hosts.length === 0 || hosts.includes(snapshot.host)) &&
-      (labels.length === 0 || labels.includes(snapshot.label)) &&
-      (tags.length === 0 || tags.some((wanted) => hasTags(snapshot, wanted))) &&
-      wantedPaths.every((path) => snapshot.paths.some((own) => path.equals(own))),
-  )
+  const tagSets = tags.map((text) => text.split(',').map((tag) => tag.trim()).filter((tag) => tag !== ''))
+  const wanted = paths.map(absolutePath)
+  return snapshots.filter((snapshot) => {
+    if (hosts.length > 0 && !hosts.includes(snapshot.host)) return false
+    if (labels.length > 0 && !labels.includes(snapshot.label)) return false
+    if (tagSets.length > 0 && !tagSets.some((set) => hasTags(snapshot, set))) return false
+    return wanted.every((path) => snapshot.paths.some((own) => compareBytes(own, path) === 0))
+  })
 }
 
-/** The newest n of each host and set of paths, in the order given. */
-export function latestOfEach(snapshots: readonly Snapshot[], n: number): Snapshot[] {
-  const counts = new Map<string, number>()
-  const kept = snapshots.toReversed().filter((snapshot) => {
-    const key = JSON.stringify([snapshot.host, ...snapshot.paths.map(escapeBytes)])
-    const count = (counts.get(key) ?? 0) + 1
-    counts.set(key, count)
-    return count <= n
-  })
-  return kept.reverse()
+function hasTags(snapshot: Snapshot, set: readonly string[]): boolean {
+  return set.length === 0 ? snapshot.tags.length === 0 : set.every((tag) => snapshot.tags.includes(tag))
+}
+
+/** Absolute and normal, as snapshots hold their paths. */
+export function absolutePath(path: string | Uint8Array): Uint8Array {
+  // Latin-1 keeps every byte, and slashes and dots are what they are in it.
+  const cwd = Buffer.from(process.cwd()).toString('latin1')
+  const bytes = Buffer.from(typeof path === 'string' ? utf8(path) : path)
+  return new Uint8Array(Buffer.from(resolve(cwd, bytes.toString('latin1')), 'latin1'))
+}
+
+/**
+ * The newest `count` of each host and set of paths, in the order of the list.
+ * @throws {RangeError} when the count is not a whole number from 1
+ */
+export function latestOfEach(snapshots: readonly Snapshot[], count: number): Snapshot[] {
+  if (!Number.isSafeInteger(count) || count < 1) throw new RangeError(`not a number of snapshots: ${count}`)
+  const taken = new Map<string, number>()
+  const kept = new Set<Snapshot>()
+  for (const snapshot of newestFirst(snapshots)) {
+    const group = groupOf(snapshot)
+    const before = taken.get(group) ?? 0
+    taken.set(group, before + 1)
+    if (before < count) kept.add(snapshot)
+  }
+  return snapshots.filter((snapshot) => kept.has(snapshot))
+}
+
+function groupOf(snapshot: Snapshot): string {
+  return JSON.stringify([snapshot.host, ...snapshot.paths.map((path) => Buffer.from(path).toString('latin1')).sort()])
 }

@@ -1,0 +1,44 @@
+/** What a command is: its options, and a function from them to an exit code. */
+import type { Repository } from '../index.ts'
+import type { Output } from './output.ts'
+
+export interface OptionSpec {
+  readonly describe: string
+  /** `flag` takes no value; `text` one; `texts` one each time it is given. */
+  readonly kind: 'flag' | 'text' | 'texts'
+  readonly alias?: string
+  /** Name of the value in help. */
+  readonly value?: string
+}
+
+export interface Arguments {
+  readonly positionals: readonly string[]
+  flag(name: string): boolean
+  text(name: string): string | undefined
+  texts(name: string): readonly string[]
+  /** Bytes of a positional argument, also where they are no valid text. */
+  bytesOf(positional: string): string | Uint8Array
+}
+
+export interface Context {
+  readonly args: Arguments
+  readonly output: Output
+  readonly signal: AbortSignal
+  readonly cacheFolder: string
+  openRepository(): Promise<Repository>
+  /** The password that opens the repository; asked for once. */
+  password(): Promise<Uint8Array>
+  /** The location as it was given. */
+  location(): string
+}
+
+export interface Command {
+  /** What follows the program's name. */
+  readonly usage: string
+  readonly summary: string
+  readonly example: readonly [command: string, what: string]
+  readonly options: Readonly<Record<string, OptionSpec>>
+  /** Least and most positional arguments. */
+  readonly positionals: readonly [number, number]
+  run(context: Context): Promise<number>
+}

@@ -1,0 +1,43 @@
+/** The commands by purpose, each loaded only when it is called. */
+import type { Command } from './command.ts'
+
+interface Entry {
+  readonly purpose: string
+  readonly summary: string
+  readonly load: () => Promise<{ readonly command: Command }>
+}
+
+export const COMMANDS = {
+  init: { purpose: 'Backing up', summary: 'make a repository', load: () => import('./commands/init.ts') },
+  backup: { purpose: 'Backing up', summary: 'make a snapshot of files and folders', load: () => import('./commands/backup.ts') },
+  snapshots: { purpose: 'Looking and restoring', summary: 'list the snapshots', load: () => import('./commands/snapshots.ts') },
+  ls: { purpose: 'Looking and restoring', summary: 'list what a snapshot holds', load: () => import('./commands/ls.ts') },
+  restore: { purpose: 'Looking and restoring', summary: 'write a snapshot, or a part of one, to a folder', load: () => import('./commands/restore.ts') },
+  check: { purpose: 'Keeping it sound', summary: 'find out whether everything is there and whole', load: () => import('./commands/check.ts') },
+  stats: { purpose: 'Keeping it sound', summary: 'tell how much is stored and how much was saved', load: () => import('./commands/stats.ts') },
+  key: { purpose: 'Keeping it sound', summary: 'list, add, remove and change passwords', load: () => import('./commands/key.ts') },
+  cat: { purpose: 'Looking inside', summary: 'show an object of the repository', load: () => import('./commands/cat.ts') },
+  cache: { purpose: 'Looking inside', summary: 'show or clear the local cache', load: () => import('./commands/cache.ts') },
+} as const satisfies Record<string, Entry>
+
+export type CommandName = keyof typeof COMMANDS
+
+export function overview(): string {
+  const purposes = new Map<string, string[]>()
+  for (const [name, { purpose, summary }] of Object.entries(COMMANDS)) {
+    purposes.set(purpose, [...(purposes.get(purpose) ?? []), `  ${name.padEnd(11)}${summary}`])
+  }
+  const groups = [...purposes].map(([purpose, lines]) => `${purpose}\n${lines.join('\n')}`)
+  return `nacre: deduplicating, encrypted backups
+
+usage: nacre COMMAND [OPTION]… [ARGUMENT]…
+
+${groups.join('\n\n')}
+
+"nacre COMMAND --help" tells more of each.
+
+  nacre -r /backup/repo init
+  nacre -r /backup/repo backup /home/me
+  nacre -r /backup/repo restore latest --target /tmp/restored
+`
+}

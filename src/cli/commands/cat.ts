@@ -1,0 +1,35 @@
+import { BackupError, catBlob, catConfig, catIndex, catKey, catPack, catTree, loadSnapshots, nowNs, resolveSnapshot, snapshotJson } from '../../index.ts'
+import type { Command } from '../command.ts'
+import { suggestion } from '../suggest.ts'
+
+const KINDS = ['config', 'snapshot', 'tree', 'blob', 'pack', 'index', 'key']
+
+export const command: Command = {
+  usage: 'cat config|snapshot|tree|blob|pack|index|key [ID]',
+  summary: 'Shows an object of the repository as JSON; of a blob its bytes; of a key its parameters, never a secret.',
+  example: ['-r /backup/repo cat snapshot latest', 'show all that a snapshot says'],
+  options: {},
+  positionals: [1, 2],
+  async run({ args, output, signal, openRepository }) {
+    const [kind = '', id] = args.positionals
+    if (!KINDS.includes(kind)) throw new BackupError('INVALID_ARGUMENT', `there is no kind of object "${kind}"${suggestion(kind, KINDS)}\nusage: nacre ${this.usage}`)
+    if (kind !== 'config' && id === undefined) throw new BackupError('INVALID_ARGUMENT', `which ${kind}? give its id\nusage: nacre ${this.usage}`)
+    const repository = await openRepository()
+    const name = id ?? ''
+    if (kind === 'blob') {
+      output.bytes(await catBlob(repository, name))
+      return 0
+    }
+    const snapshot = async (): Promise<unknown> => snapshotJson(resolveSnapshot((await loadSnapshots(repository, { signal })).snapshots, name, nowNs()))
+    const shown: Record<string, () => unknown> = {
+      config: () => catConfig(repository),
+      snapshot,
+      tree: () => catTree(repository, name),
+      pack: () => catPack(repository, name),
+      index: () => catIndex(repository, name),
+      key: () => catKey(repository, name),
+    }
+    output.result(JSON.stringify(await shown[kind]!(), undefined, output.isJson ? undefined : 2))
+    return 0
+  },
+}

@@ -1,0 +1,100 @@
+import { loadSnapshots, nowNs, parseSnapshotPath, resolveSnapshot, restore, type RestoreEvent, type RestoreResult, shortId, textFields } from '../../index.ts'
+import type { Command } from '../command.ts'
+import { display, displayPath } from '../display.ts'
+import { EXIT } from '../exit-codes.ts'
+import { count, duration, size } from '../format.ts'
+import type { Output } from '../output.ts'
+import { type Progress, startProgress } from '../progress.ts'
+import { threadsOf } from './backup.ts'
+
+export const command: Command = {
+  usage: 'restore SNAPSHOT[:PATH] --target DIR',
+  summary: 'Writes a snapshot below a folder, under its absolute paths; of SNAPSHOT:FOLDER what is in the folder, of SNAPSHOT:FILE the file. What stands there already is never overwritten.',
+  example: ['-r /backup/repo restore latest:/home/me/letters --target /tmp/letters', 'bring a folder back'],
+  options: {
+    target: { kind: 'text', value: 'DIR', describe: 'folder to write to; made where it is missing' },
+    include: { kind: 'texts', value: 'PATTERN', describe: 'only what a gitignore pattern matches (may be repeated)' },
+    exclude: { kind: 'texts', value: 'PATTERN', describe: 'all but what a gitignore pattern matches (may be repeated)' },
+    'dry-run': { kind: 'flag', describe: 'say what would be done' },
+    verify: { kind: 'flag', describe: 'read every file again afterwards and compare' },
+    threads: { kind: 'text', value: 'N', describe: 'worker threads; 0 works without any (one per core)' },
+  },
+  positionals: [1, 1],
+  async run({ args, output, signal, openRepository }) {
+    const target = args.text('target')
+    if (target === undefined || target === '') {
+      output.warn(`nacre: where to? name a folder with --target\nusage: nacre ${this.usage}`)
+      return EXIT.usage
+    }
+    const { snapshot: text, path } = parseSnapshotPath(args.positionals[0]!)
+    const threads = threadsOf(args)
+    const repository = await openRepository()
+    const snapshot = resolveSnapshot((await loadSnapshots(repository, { signal })).snapshots, text, nowNs())
+    const progress = startProgress(output, 'file')
+    const isDry = args.flag('dry-run')
+    let result: RestoreResult
+    try {
+      result = await restore(repository, {
+        snapshot, path, target: args.bytesOf(target), include: args.texts('include'), exclude: args.texts('exclude'),
+        dryRun: isDry, verify: args.flag('verify'), threads, signal, onEvent: onEvent(output, progress),
+      })
+    } finally {
+      progress.stop()
+    }
+    if (output.isJson) output.json(summaryJson(snapshot.id, result))
+    else tell(output, shortId(snapshot.id), target, result, isDry)
+    return result.problems.length > 0 ? EXIT.incomplete : EXIT.done
+  },
+}
+
+function onEvent(output: Output, progress: Progress): (event: RestoreEvent) => void {
+  return (event) => {
+    switch (event.type) {
+      case 'expectation':
+        return progress.expect(event.files, event.bytes)
+      case 'file':
+        progress.done()
+        return progress.file(event.path)
+      case 'bytes':
+        return progress.bytes(event.bytes)
+      case 'planned':
+        if (output.isJson) return output.json({ type: 'planned', action: event.action, ...textFields('path', event.path), bytes: event.bytes })
+        return output.result(`${event.action.padEnd(6)} ${displayPath(event.path)}`)
+      case 'warning':
+        if (output.isJson) return output.json({ type: 'warning', ...textFields('path', event.path), message: event.message })
+        return output.isVerbose ? output.warn(`nacre: ${displayPath(event.path)}: ${display(event.message)}`) : undefined
+      case 'notice':
+        return output.warn(`nacre: ${display(event.message)}`)
+      case 'problem': {
+        const { path, reason, message } = event.problem
+        if (output.isJson) return output.json({ type: 'problem', reason, ...textFields('path', path), message })
+        return output.warn(`nacre: ${reason}: ${displayPath(path)}: ${display(message)}`)
+      }
+    }
+  }
+}
+
+function summaryJson(snapshotId: string, result: RestoreResult): unknown {
+  return {
+    type: 'summary',
+    snapshot_id: snapshotId,
+    files_restored: result.files,
+    folders: result.folders,
+    others: result.others,
+    files_unchanged: result.unchanged,
+    files_verified: result.verified,
+    bytes_restored: result.bytes,
+    warnings: result.warnings,
+    problems: result.problems.length,
+    duration_s: result.durationMs / 1000,
+  }
+}
+
+function tell(output: Output, id: string, target: string, result: RestoreResult, isDry: boolean): void {
+  const verb = isDry ? 'would restore' : 'restored'
+  const same = result.unchanged > 0 ? `, ${count(result.unchanged, 'file')} there already` : ''
+  const verified = result.verified > 0 ? `, ${count(result.verified, 'file')} read again and right` : ''
+  output.info(`${verb} ${count(result.files, 'file')} (${size(result.bytes)}), ${count(result.folders, 'folder')} and ${count(result.others, 'other')} of snapshot ${id} to ${display(target)} in ${duration(result.durationMs)}${same}${verified}`)
+  if (result.warnings > 0) output.warn(`nacre: the system refused an owner, mode or time of ${count(result.warnings, 'file')} (-v names them); their bytes are whole`)
+  if (result.problems.length > 0) output.warn(`nacre: ${count(result.problems.length, 'file')} not restored`)
+}

@@ -1,0 +1,38 @@
+import { loadSnapshots, nowNs, repositoryStats, resolveSnapshot } from '../../index.ts'
+import type { Command } from '../command.ts'
+import { count, ratio, size } from '../format.ts'
+
+export const command: Command = {
+  usage: 'stats [SNAPSHOT…]',
+  summary: 'Tells how much the snapshots hold, how much of it is unique, and what it takes in the repository.',
+  example: ['-r /backup/repo stats latest', 'what the newest snapshot takes'],
+  options: {},
+  positionals: [0, Number.POSITIVE_INFINITY],
+  async run({ args, output, signal, openRepository }) {
+    const repository = await openRepository()
+    const { snapshots } = await loadSnapshots(repository, { signal })
+    const isChosen = args.positionals.length > 0
+    const wanted = isChosen ? args.positionals.map((text) => resolveSnapshot(snapshots, text, nowNs())) : snapshots
+    const stats = await repositoryStats(repository, wanted, isChosen)
+    if (output.isJson) {
+      output.json({
+        snapshots: stats.snapshots, files: stats.files, folders: stats.folders,
+        logical_bytes: stats.logicalBytes, unique_bytes: stats.uniqueBytes, compressed_bytes: stats.compressedBytes, stored_bytes: stats.storedBytes,
+        data_blobs: stats.dataBlobs, tree_blobs: stats.treeBlobs, packs: stats.packs,
+        dedup_ratio: quotient(stats.logicalBytes, stats.uniqueBytes), compression_ratio: quotient(stats.uniqueBytes, stats.compressedBytes), total_ratio: quotient(stats.logicalBytes, stats.storedBytes),
+      })
+      return 0
+    }
+    output.result(`${count(stats.snapshots, 'snapshot')} with ${count(stats.files, 'file')} in ${count(stats.folders, 'folder')}`)
+    output.result(`logical     ${size(stats.logicalBytes)}`)
+    output.result(`unique      ${size(stats.uniqueBytes)}   deduplicated ${ratio(stats.logicalBytes, stats.uniqueBytes)}`)
+    output.result(`compressed  ${size(stats.compressedBytes)}   compressed ${ratio(stats.uniqueBytes, stats.compressedBytes)}`)
+    output.result(`stored      ${size(stats.storedBytes)}   in all ${ratio(stats.logicalBytes, stats.storedBytes)}`)
+    output.result(`${count(stats.dataBlobs, 'data blob')}, ${count(stats.treeBlobs, 'tree blob')}, ${count(stats.packs, 'pack')}`)
+    return 0
+  },
+}
+
+function quotient(a: number, b: number): number | null {
+  return b === 0 ? null : a / b
+}

@@ -1,0 +1,46 @@
+/** Numbers, sizes, times and tables as people read them. */
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
+
+export function size(bytes: number): string {
+  let value = bytes
+  let unit = 0
+  while (value >= 1024 && unit < UNITS.length - 1) {
+    value /= 1024
+    unit++
+  }
+  return unit === 0 ? `${bytes} B` : `${value < 10 ? value.toFixed(2) : value.toFixed(1)} ${UNITS[unit]}`
+}
+
+export function count(value: number, one: string, many = `${one}s`): string {
+  return `${value.toLocaleString('en-US')} ${value === 1 ? one : many}`
+}
+
+export function duration(ms: number): string {
+  const seconds = ms / 1000
+  if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`
+  const minutes = Math.floor(seconds / 60)
+  const rest = `${String(Math.floor(seconds % 60)).padStart(2, '0')} s`
+  return minutes < 60 ? `${minutes} min ${rest}` : `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`
+}
+
+export function ratio(a: number, b: number): string {
+  return b === 0 ? '–' : `${(a / b).toFixed(2)}×`
+}
+
+/** Columns as wide as their widest cell; the last one is left as it is. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [head, ...rows]
+  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)))
+  return all.map((row) => row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column]!))).join('  ').trimEnd()).join('\n')
+}
+
+const SIZE = /^(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?$/i
+
+/** 1024-based `K M G T`; undefined when it is none. */
+export function parseSize(text: string): number | undefined {
+  const match = SIZE.exec(text.trim())
+  if (match === null) return undefined
+  const power = ['', 'K', 'M', 'G', 'T'].indexOf(match[2]!.toUpperCase())
+  return Math.round(Number(match[1]) * 1024 ** power)
+}

@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+/** The program: finds the command, and loads that one and nothing else. */
+import { type CommandName, COMMANDS, overview } from './commands.ts'
+import { GLOBAL_OPTIONS } from './options.ts'
+import { suggestion } from './suggest.ts'
+
+const USAGE = 2
+
+/** Position of the command's name: the first word that is neither an option nor the value of one. */
+function commandAt(argv: readonly string[]): number {
+  for (let i = 0; i < argv.length; i++) {
+    const word = argv[i]!
+    if (!word.startsWith('-')) return i
+    if (word === '--') return -1
+    const name = word.replace(/^--?/, '')
+    const takesValue = Object.entries(GLOBAL_OPTIONS).some(([long, spec]) => spec.kind === 'text' && (name === long || name === spec.alias))
+    if (takesValue) i++
+  }
+  return -1
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const at = commandAt(argv)
+  const name = argv[at]
+  const before = at === -1 ? argv : argv.slice(0, at)
+  if (before.includes('--version')) {
+    const { programVersion } = await import('../index.ts')
+    process.stdout.write(`nacre ${programVersion()}\n`)
+    return 0
+  }
+  if (name === undefined || name === 'help') {
+    const isAsked = name === 'help' || before.includes('--help') || before.includes('-h')
+    const topic = argv[at + 1]
+    if (name === 'help' && topic !== undefined && topic in COMMANDS) return main([topic, '--help'])
+    ;(isAsked ? process.stdout : process.stderr).write(overview())
+    return isAsked ? 0 : USAGE
+  }
+  if (!(name in COMMANDS)) {
+    process.stderr.write(`nacre: there is no command "${name}"${suggestion(name, Object.keys(COMMANDS), 'nacre ')}; "nacre help" lists them\n`)
+    return USAGE
+  }
+  const { runCommand } = await import('./run.ts')
+  return runCommand(name as CommandName, [...before, ...argv.slice(at + 1)])
+}
+
+process.exitCode = await main(process.argv.slice(2))

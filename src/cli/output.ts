@@ -1,0 +1,64 @@
+/**
+ * Where results go: stdout for results, stderr for progress, summaries and warnings. Nobody else
+ * writes to either.
+ */
+
+export interface Output {
+  readonly isJson: boolean
+  readonly isQuiet: boolean
+  readonly isVerbose: boolean
+  readonly isTerminal: boolean
+  /** A line of results. */
+  result(text: string): void
+  /** Bytes of a result. */
+  bytes(bytes: Uint8Array): void
+  /** A JSON document, or one event of many, on a line. */
+  json(value: unknown): void
+  /** Something for people: not with -q. */
+  info(text: string): void
+  /** Something for people that must not be missed. */
+  warn(text: string): void
+  /** A line that the next call of anything here overwrites. */
+  status(text: string): void
+}
+
+export interface OutputFlags {
+  readonly json: boolean
+  readonly quiet: boolean
+  readonly verbose: boolean
+}
+
+const CLEAR_LINE = '\r\x1b[K'
+
+export function createOutput(flags: OutputFlags): Output {
+  const { stdout, stderr } = process
+  // Whoever reads us may stop reading: that ends the program, quietly.
+  stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+  stderr.on('error', () => undefined)
+  let hasStatus = false
+  const clear = (): void => {
+    if (hasStatus) stderr.write(CLEAR_LINE)
+    hasStatus = false
+  }
+  const line = (stream: NodeJS.WriteStream, text: string): void => {
+    clear()
+    stream.write(`${text}\n`)
+  }
+  return {
+    isJson: flags.json,
+    isQuiet: flags.quiet,
+    isVerbose: flags.verbose,
+    isTerminal: stderr.isTTY,
+    result: (text) => line(stdout, text),
+    bytes: (bytes) => void stdout.write(bytes),
+    json: (value) => line(stdout, JSON.stringify(value)),
+    info(text) {
+      if (!flags.quiet && !flags.json) line(stderr, text)
+    },
+    warn: (text) => line(stderr, text),
+    status(text) {
+      stderr.write(`${CLEAR_LINE}${text.slice(0, Math.max(20, (stderr.columns || 80) - 1))}`)
+      hasStatus = true
+    },
+  }
+}

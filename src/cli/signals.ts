@@ -1,0 +1,16 @@
+/** SIGINT and SIGTERM end the work in order; a second one ends it at once. */
+import { BackupError } from '../index.ts'
+import { EXIT } from './exit-codes.ts'
+
+export function interruption(): AbortSignal {
+  const controller = new AbortController()
+  const onSignal = (name: NodeJS.Signals): void => {
+    if (controller.signal.aborted) process.exit(EXIT.interrupted)
+    controller.abort(new BackupError('INTERRUPTED', `interrupted by ${name}; what was stored so far is kept and used by the next run`))
+    // A call that does not look at the signal must not hold up who asked us to stop.
+    setTimeout(() => process.exit(EXIT.interrupted), 5000).unref()
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  return controller.signal
+}
