@@ -12,7 +12,7 @@ export { checkRepository, type CheckOptions, type CheckResult } from './features
 export { type CheckEvent, type Finding, type ReadData, type Sufferer } from './features/finding.ts'
 export { addKey, changePassword, type KeyInfo, type KeyList, listKeys, removeKey } from './features/keys.ts'
 export { type ListedNode, listTree } from './features/list-tree.ts'
-export { repositoryStats, type RepositoryStats } from './features/stats.ts'
+export { repositoryStats, type RepositoryStats, type StatsOptions } from './features/stats.ts'
 export { createRepository, type CreateOptions, openRepository, type OpenOptions, type Person, type Repository } from './repository/repository.ts'
 export { backup, type BackupEvent, type BackupOptions, type BackupResult } from './snapshot/backup.ts'
 export { type Node, type NodeType } from './snapshot/node.ts'

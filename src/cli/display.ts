@@ -5,7 +5,6 @@
 import { escapeBytes } from '../index.ts'
 
 // C0, DEL, C1, and the marks that turn the direction of writing.
-// eslint-disable-next-line no-control-regex
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
 
 export function display(text: string): string {

@@ -9,6 +9,7 @@
 import { createCipheriv, createDecipheriv, randomFillSync } from 'node:crypto'
 import { hchacha } from '@noble/ciphers/chacha.js'
 import { BackupError } from '../util/errors.ts'
+import { release } from '../util/release.ts'
 
 export const KEY_BYTES = 32
 export const NONCE_BYTES = 24
@@ -57,7 +58,9 @@ export function seal(key: Uint8Array, plaintext: Uint8Array, aad: Uint8Array): U
   const { subkey, iv } = innerKeyAndNonce(key, out.subarray(0, NONCE_BYTES))
   const cipher = createCipheriv(ALGORITHM, subkey, iv, TAG_OPTION)
   cipher.setAAD(aad, { plaintextLength: plaintext.length })
-  out.set(cipher.update(plaintext), NONCE_BYTES)
+  const ciphertext = cipher.update(plaintext)
+  out.set(ciphertext, NONCE_BYTES)
+  release(ciphertext)
   cipher.final()
   out.set(cipher.getAuthTag(), NONCE_BYTES + plaintext.length)
   return out

@@ -12,12 +12,23 @@ export async function cacheInfo(folder: string): Promise<CacheInfo> {
   return { folder, repositories: await cacheEntries(folder) }
 }
 
-/** Nothing but folders of repositories is touched. */
-export async function clearCache(folder: string): Promise<{ removed: number; inUse: number }> {
+export interface ClearedCache {
+  /** Catalogues that are gone. */
+  readonly removed: number
+  /** Catalogues that somebody has open: they were left. */
+  readonly inUse: number
+}
+
+/**
+ * Removes catalogues and nothing else.
+ * @param repositoryId - only this repository's; by default all
+ */
+export async function clearCache(folder: string, repositoryId?: string): Promise<ClearedCache> {
   let removed = 0
   let inUse = 0
-  for (const { repositoryId } of await cacheEntries(folder)) {
-    const cleared = await clearCacheEntry(folder, repositoryId)
+  for (const entry of await cacheEntries(folder)) {
+    if (repositoryId !== undefined && entry.repositoryId !== repositoryId) continue
+    const cleared = await clearCacheEntry(folder, entry.repositoryId)
     removed += cleared.removed
     inUse += cleared.inUse
   }

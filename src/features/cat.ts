@@ -1,7 +1,7 @@
 /** What single objects say, as plain data: for people who look inside and for programs. */
 import { textFields } from '../util/text-bytes.ts'
 import { formatTime } from '../util/time-text.ts'
-import { fromHex, toHex } from '../util/bytes.ts'
+import { equalBytes, fromHex, toHex } from '../util/bytes.ts'
 import { BackupError } from '../util/errors.ts'
 import type { ObjectType } from '../backend/backend.ts'
 import { openBlobReader } from '../repository/blob-reader.ts'
@@ -10,7 +10,7 @@ import { decodeIndex } from '../repository/index-object.ts'
 import { loadIndex, trustedWriters } from '../repository/index-loader.ts'
 import { listObjects, loadObject, splitName } from '../repository/objects.ts'
 import { decodePackHeader, decodeTrailer, openPackDirectory, TRAILER_BYTES } from '../repository/pack.ts'
-import { blobEntries, type PackDirectory } from '../repository/pack-entry.ts'
+import { blobEntries, type FrameEntry, type PackDirectory } from '../repository/pack-entry.ts'
 import type { Repository } from '../repository/repository.ts'
 import { contentBlobs } from '../snapshot/content.ts'
 import type { Node } from '../snapshot/node.ts'
@@ -82,10 +82,13 @@ export function nodeJson(node: Node): Json {
     ...(node.type === 'file' ? { size: node.size } : {}),
     mtime: formatTime(BigInt(node.mtimeS) * 1_000_000_000n + BigInt(node.mtimeNs), 0),
     ctime: formatTime(BigInt(node.ctimeS) * 1_000_000_000n + BigInt(node.ctimeNs), 0),
+    ...(node.atime === undefined ? {} : { atime: formatTime(BigInt(node.atime.s) * 1_000_000_000n + BigInt(node.atime.ns), 0) }),
     inode: typeof node.inode === 'bigint' ? String(node.inode) : node.inode,
     links: node.links,
     ...(node.target === undefined ? {} : textFields('target', node.target)),
     ...(node.rdev === undefined ? {} : { device: `${node.rdev.major}:${node.rdev.minor}` }),
+    ...(node.xattrs === undefined ? {} : { xattrs: node.xattrs.map((attribute) => ({ ...textFields('name', attribute.name), value_b64: Buffer.from(attribute.value).toString('base64') })) }),
+    ...(node.extents === undefined ? {} : { extents: node.extents }),
     ...(node.subtree === undefined ? {} : { subtree: toHex(node.subtree) }),
     ...(node.content === undefined ? {} : contentJson(node.content)),
   }
@@ -130,15 +133,18 @@ export async function catPack(repository: Repository, prefix: string): Promise<J
   const { backend, keyring } = repository
   const what = `pack ${name.slice(0, 16)}`
   const ref = { type: 'packs', name } as const
+  if (sizeBytes < TRAILER_BYTES) throw new BackupError('CORRUPT', `${what} is cut short (${sizeBytes} bytes)`)
   const { header, headerBytes } = decodePackHeader(await backend.load(ref, { offset: 0, length: Math.min(sizeBytes, 64 * 1024) }), what)
+  if (!equalBytes(header.repositoryId, keyring.repositoryId)) throw new BackupError('CORRUPT', `${what} belongs to another repository (${toHex(header.repositoryId)})`)
   const length = decodeTrailer(await backend.load(ref, { offset: sizeBytes - TRAILER_BYTES, length: TRAILER_BYTES }), sizeBytes, what)
   const sealed = await backend.load(ref, { offset: sizeBytes - TRAILER_BYTES - length, length })
-  const directory = openPackDirectory(headerBytes, openEnvelopes(keyring, header.group, header.envelopes), sealed, what)
+  const directory = openPackDirectory(headerBytes, openEnvelopes(keyring, header.group, header.envelopes, header.envelopes[0]?.dataKeyId), sealed, what)
   return { id: name, size: sizeBytes, group: header.group, session: toHex(header.session), ...directoryJson(directory) }
 }
 
 function directoryJson(directory: PackDirectory): Json {
-  const blobs = [...blobEntries(directory)]
+  const blobs = new Map<FrameEntry, Json[]>(directory.frames.map((frame) => [frame, []]))
+  for (const blob of blobEntries(directory)) blobs.get(blob.frame)!.push({ id: toHex(blob.id), length: blob.length })
   return {
     frames: directory.frames.map((frame) => ({
       offset: frame.offset,
@@ -146,7 +152,7 @@ function directoryJson(directory: PackDirectory): Json {
       plain: frame.plainBytes,
       type: frame.blobType,
       codec: frame.codec === 0 ? 'none' : 'zstd',
-      blobs: blobs.filter((blob) => blob.frame === frame).map((blob) => ({ id: toHex(blob.id), length: blob.length })),
+      blobs: blobs.get(frame),
     })),
   }
 }

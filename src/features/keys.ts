@@ -1,9 +1,9 @@
 /** Password slots: listing, adding, removing, and a new password for an old one. */
 import { nowNs } from '../util/clock.ts'
-import { BackupError } from '../util/errors.ts'
+import { BackupError, isBackupError } from '../util/errors.ts'
 import type { KdfParameters } from '../crypto/kdf.ts'
-import { encodeSlot, openSlotLabel, type SlotLabel } from '../repository/key-slot.ts'
-import { listObjects } from '../repository/objects.ts'
+import { decodeSlot, encodeSlot, openSlot, openSlotLabel, type SlotLabel } from '../repository/key-slot.ts'
+import { listObjects, loadObject } from '../repository/objects.ts'
 import type { Person, Repository } from '../repository/repository.ts'
 import { loadSlots, unlock } from '../repository/unlock.ts'
 
@@ -22,27 +22,45 @@ export interface KeyList {
 
 export async function listKeys(repository: Repository): Promise<KeyList> {
   const { slots, problems } = await loadSlots(repository.backend, repository.keyring.repositoryId)
-  const keys = slots.map((slot) => ({
-    ...openSlotLabel(slot, repository.keyring.config),
-    id: slot.id,
-    kdf: slot.kdf,
-    isCurrent: slot.id === repository.slotId,
-  }))
-  return { keys: keys.sort((a, b) => (a.createdNs < b.createdNs ? -1 : 1)), problems: problems.map((problem) => problem.message) }
+  const messages = problems.map((problem) => problem.message)
+  const keys: KeyInfo[] = []
+  for (const slot of slots) {
+    try {
+      const label = openSlotLabel(slot, repository.keyring.config)
+      keys.push({ ...label, id: slot.id, kdf: slot.kdf, isCurrent: slot.id === repository.slotId })
+    } catch (error) {
+      // Whoever may write there can make an object that is named by its bytes, but no label that opens.
+      if (!isBackupError(error)) throw error
+      messages.push(`key slot ${slot.id.slice(0, 8)} was not made by a holder of this repository's keys: ${error.message}`)
+    }
+  }
+  keys.sort((a, b) => (a.createdNs < b.createdNs ? -1 : a.createdNs > b.createdNs ? 1 : a.id < b.id ? -1 : 1))
+  return { keys, problems: messages }
 }
 
 /**
  * A further password with the same rights as the current one.
  * @param currentPassword - the repository keeps no password and no bundle of its own
- * @throws {BackupError} PASSWORD_REFUSED, WRONG_PASSWORD
+ * @returns the new slot's id
+ * @throws {BackupError} PASSWORD_REFUSED, WRONG_PASSWORD; KEY_TAMPERED - the storage does not give
+ * back what was written
  */
 export async function addKey(repository: Repository, currentPassword: Uint8Array, newPassword: Uint8Array, person: Person, kdf?: KdfParameters): Promise<string> {
+  return (await addSlot(repository, currentPassword, newPassword, person, kdf)).added
+}
+
+async function addSlot(repository: Repository, currentPassword: Uint8Array, newPassword: Uint8Array, person: Person, kdf: KdfParameters | undefined): Promise<{ added: string; openedWith: string }> {
   const { keyring, backend } = repository
-  const { bundle } = await unlock(backend, keyring.repositoryId, currentPassword, repository.notice)
+  const { bundle, slotId } = await unlock(backend, keyring.repositoryId, currentPassword, repository.notice)
   const label: SlotLabel = { role: bundle.role, group: bundle.group, ...person, createdNs: nowNs() }
   const slot = await encodeSlot(keyring, bundle, label, newPassword, kdf)
-  await backend.create({ type: 'keys', name: slot.id }, [slot.bytes])
-  return slot.id
+  const ref = { type: 'keys', name: slot.id } as const
+  await backend.create(ref, [slot.bytes])
+  // A password that somebody will count on is tried once, with what the storage has of it.
+  if ((await openSlot(decodeSlot(slot.id, await loadObject(backend, ref)), newPassword)) === undefined) {
+    throw new BackupError('KEY_TAMPERED', `key slot ${slot.id.slice(0, 8)} was written, but does not open with its password`)
+  }
+  return { added: slot.id, openedWith: slotId }
 }
 
 /**
@@ -57,17 +75,24 @@ export async function removeKey(repository: Repository, prefix: string, force = 
   if (found.length > 1) throw new BackupError('AMBIGUOUS_ID', `"${prefix}" may be any of ${found.length} keys: ${found.map((id) => id.slice(0, 16)).join(', ')}`)
   const id = found[0]!
   if (id === repository.slotId && !force) throw new BackupError('INVALID_ARGUMENT', `key ${id.slice(0, 8)} is the one in use; open the repository with another password to remove it`)
-  const { slots } = await loadSlots(repository.backend, repository.keyring.repositoryId)
-  const owners = slots.filter((slot) => slot.id !== id && openSlotLabel(slot, repository.keyring.config).role === 'owner')
+  const owners = (await listKeys(repository)).keys.filter((key) => key.id !== id && key.role === 'owner')
   if (owners.length === 0) throw new BackupError('INVALID_ARGUMENT', `key ${id.slice(0, 8)} is the last owner's key: without it nobody could open the repository`)
   await repository.backend.remove({ type: 'keys', name: id })
   return id
 }
 
-/** The new slot is there before the old one goes: at no moment does neither open. */
+/**
+ * Puts a new password in the place of the current one; other slots stay. The new slot is there, and
+ * has been tried, before the old one goes: at no moment does neither open.
+ * @throws {BackupError} PASSWORD_REFUSED, WRONG_PASSWORD, KEY_TAMPERED; what the backend throws when
+ * the old slot cannot be removed: then both passwords open, and the message says so
+ */
 export async function changePassword(repository: Repository, currentPassword: Uint8Array, newPassword: Uint8Array, person: Person, kdf?: KdfParameters): Promise<{ added: string; removed: string }> {
-  const added = await addKey(repository, currentPassword, newPassword, person, kdf)
-  const removed = await removeKey(repository, repository.slotId, true)
-  return { added, removed }
+  const { added, openedWith } = await addSlot(repository, currentPassword, newPassword, person, kdf)
+  try {
+    return { added, removed: await removeKey(repository, openedWith, true) }
+  } catch (cause) {
+    if (!isBackupError(cause)) throw cause
+    throw new BackupError(cause.code, `the new password is in place, but the old one still opens the repository (${cause.message}); remove key ${openedWith.slice(0, 8)} with "nacre key remove"`, { cause })
+  }
 }
-

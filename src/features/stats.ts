@@ -4,6 +4,7 @@
  */
 import { IdSet } from '../util/id-set.ts'
 import { toHex } from '../util/bytes.ts'
+import { throwIfAborted } from '../util/errors.ts'
 import type { BlobLocation, Catalogue } from '../repository/catalogue/catalogue.ts'
 import { loadIndex } from '../repository/index-loader.ts'
 import { listObjects } from '../repository/objects.ts'
@@ -17,7 +18,7 @@ export interface RepositoryStats {
   readonly snapshots: number
   readonly files: number
   readonly folders: number
-  /** What restoring all of the snapshots would write. */
+  /** What restoring all of the snapshots would write; each name of a linked file counts, as in a snapshot's summary. */
   readonly logicalBytes: number
   /** Plaintext of the blobs, each counted once. */
   readonly uniqueBytes: number
@@ -28,6 +29,12 @@ export interface RepositoryStats {
   readonly dataBlobs: number
   readonly treeBlobs: number
   readonly packs: number
+  /** Blobs that the chosen snapshots reach and no index object states: they are in none of the sums. */
+  readonly missingBlobs: number
+}
+
+export interface StatsOptions {
+  readonly signal?: AbortSignal | undefined
 }
 
 interface Totals {
@@ -41,18 +48,20 @@ interface Blobs {
   compressed: number
   data: number
   tree: number
+  missing: number
   readonly packs: Set<string>
 }
 
 /** @param chosen - true counts only what these snapshots reach, false the whole repository */
-export async function repositoryStats(repository: Repository, snapshots: readonly Snapshot[], chosen: boolean): Promise<RepositoryStats> {
-  const { catalogue } = await loadIndex(repository)
+export async function repositoryStats(repository: Repository, snapshots: readonly Snapshot[], chosen: boolean, options: StatsOptions = {}): Promise<RepositoryStats> {
+  const { signal } = options
+  const { catalogue } = await loadIndex(repository, { signal })
   const trees = await openTreeReader(repository)
-  const blobs: Blobs = { unique: 0, compressed: 0, data: 0, tree: 0, packs: new Set() }
-  const walker = createWalker(trees, chosen ? (id) => countBlob(blobs, catalogue.locate(id)[0]) : () => undefined)
+  const blobs: Blobs = { unique: 0, compressed: 0, data: 0, tree: 0, missing: 0, packs: new Set() }
+  const walker = createWalker(trees, signal, chosen ? (id) => countBlob(blobs, catalogue.locate(id)[0]) : undefined)
   const totals: Totals = { files: 0, folders: 0, bytes: 0 }
   for (const snapshot of snapshots) add(totals, await walker(snapshot.tree))
-  if (!chosen) await countAll(catalogue, blobs)
+  if (!chosen) await countAll(catalogue, blobs, signal)
   return {
     snapshots: snapshots.length,
     files: totals.files,
@@ -60,29 +69,36 @@ export async function repositoryStats(repository: Repository, snapshots: readonl
     logicalBytes: totals.bytes,
     uniqueBytes: blobs.unique,
     compressedBytes: Math.round(blobs.compressed),
-    storedBytes: chosen ? Math.round(blobs.compressed) : await objectBytes(repository),
+    storedBytes: chosen ? Math.round(blobs.compressed) : await objectBytes(repository, signal),
     dataBlobs: blobs.data,
     treeBlobs: blobs.tree,
     packs: blobs.packs.size,
+    missingBlobs: blobs.missing,
   }
 }
 
 function countBlob(blobs: Blobs, at: BlobLocation | undefined): void {
-  if (at === undefined) return
+  if (at === undefined) {
+    blobs.missing++
+    return
+  }
   blobs.unique += at.length
   blobs.compressed += at.plainBytes === 0 ? 0 : (at.length / at.plainBytes) * at.storedBytes
   blobs[at.blobType]++
   blobs.packs.add(at.pack.packId)
 }
 
-async function countAll(catalogue: Catalogue, blobs: Blobs): Promise<void> {
-  for await (const { locations } of catalogue.blobs()) countBlob(blobs, locations[0])
+async function countAll(catalogue: Catalogue, blobs: Blobs, signal: AbortSignal | undefined): Promise<void> {
+  for await (const { locations } of catalogue.blobs()) {
+    throwIfAborted(signal)
+    countBlob(blobs, locations[0])
+  }
 }
 
-async function objectBytes(repository: Repository): Promise<number> {
+async function objectBytes(repository: Repository, signal: AbortSignal | undefined): Promise<number> {
   let bytes = 0
   for (const type of ['packs', 'index', 'snapshots', 'keys', 'config'] as const) {
-    for (const info of await listObjects(repository.backend, type)) bytes += info.sizeBytes
+    for (const info of await listObjects(repository.backend, type, signal)) bytes += info.sizeBytes
   }
   return bytes
 }
@@ -93,10 +109,12 @@ function add(into: Totals, more: Totals): void {
   into.bytes += more.bytes
 }
 
-function createWalker(trees: TreeReader, onBlob: (id: Uint8Array) => void): (tree: Uint8Array) => Promise<Totals> {
+/** @param onBlob - called once for each blob; without it, files' lists of blobs are not even read */
+function createWalker(trees: TreeReader, signal: AbortSignal | undefined, onBlob: ((id: Uint8Array) => void) | undefined): (tree: Uint8Array) => Promise<Totals> {
   const known = new Map<string, Totals>()
   const seen = new IdSet()
   const visit = (id: Uint8Array): boolean => {
+    if (onBlob === undefined) return false
     const isNew = seen.add(id)
     if (isNew) onBlob(id)
     return isNew
@@ -117,6 +135,7 @@ function createWalker(trees: TreeReader, onBlob: (id: Uint8Array) => void): (tre
     }
     totals.files++
     totals.bytes += item.size
+    if (onBlob === undefined) return
     if (item.content?.kind === 'list') await content(item.content.root)
     else if (item.content !== undefined) for (const data of contentBlobs(item.content.records)) visit(data.id)
   }
@@ -125,6 +144,7 @@ function createWalker(trees: TreeReader, onBlob: (id: Uint8Array) => void): (tre
     const key = toHex(id)
     const before = known.get(key)
     if (before !== undefined) return before
+    throwIfAborted(signal)
     visit(id)
     const totals: Totals = { files: 0, folders: 0, bytes: 0 }
     const blob = await trees.blob(id)

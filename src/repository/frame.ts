@@ -18,6 +18,7 @@ import { open, seal, SEAL_OVERHEAD_BYTES } from '../crypto/aead.ts'
 import type { Compressor, Decompressor } from '../codec/zstd.ts'
 import { dataView } from '../util/bytes.ts'
 import { BackupError } from '../util/errors.ts'
+import { release } from '../util/release.ts'
 import type { DataKey } from './envelope.ts'
 import { BLOB_TYPE_CODE, type BlobType, CODEC_STORED, CODEC_ZSTD, FRAME_BYTES_LIMIT, RECORD } from './format.ts'
 
@@ -71,7 +72,11 @@ export function openFrame(repositoryId: Uint8Array, dataKey: DataKey, shape: Fra
   if (shape.plainBytes > FRAME_BYTES_LIMIT) throw new BackupError('CORRUPT', `a frame states ${shape.plainBytes} bytes, more than any frame may hold`)
   if (bytes.length !== shape.storedBytes) throw new BackupError('CORRUPT', `a frame is cut short (${bytes.length} of ${shape.storedBytes} bytes)`)
   const body = open(dataKey.key, bytes, associatedData(repositoryId, dataKey.id, shape))
-  if (shape.codec === CODEC_ZSTD) return decompressor.decompress(body, shape.plainBytes)
+  if (shape.codec === CODEC_ZSTD) {
+    const plaintext = decompressor.decompress(body, shape.plainBytes)
+    release(body)
+    return plaintext
+  }
   if (shape.codec !== CODEC_STORED) throw new BackupError('CORRUPT', `a frame uses codec ${shape.codec}, which this nacre does not know`)
   if (body.length !== shape.plainBytes) throw new BackupError('CORRUPT', 'a stored frame has another length than it states')
   return body

@@ -64,7 +64,7 @@ async function absorbListed(repository: Repository, catalogue: Catalogue, group:
   const { backend, keyring } = repository
   const listed = (await listObjects(backend, 'index', options.signal)).filter((info) => splitName(info.name).group === group)
   const names = new Set(listed.map((info) => info.name))
-  await catalogue.drop([...catalogue.absorbed].filter((name) => !names.has(name)))
+  await catalogue.drop([...catalogue.absorbed].filter((name) => splitName(name).group === group && !names.has(name)))
   const problems: IndexProblem[] = []
   const unknown = listed.filter((info) => !catalogue.absorbed.has(info.name))
   const read = async (info: (typeof unknown)[number]): Promise<{ name: string; index: IndexObject | undefined | Error }> => {

@@ -11,6 +11,7 @@ import { runningSha256, type RunningHash } from '../crypto/hash.ts'
 import { randomBytes } from '../crypto/derive.ts'
 import { toHex } from '../util/bytes.ts'
 import { BackupError } from '../util/errors.ts'
+import { release } from '../util/release.ts'
 import type { DataKey, Envelope } from './envelope.ts'
 import type { FrameShape } from './frame.ts'
 import { encodePackHeader, encodePackTail } from './pack.ts'
@@ -130,6 +131,7 @@ async function uploadPack(options: PackWriterOptions, pack: OpenPack, isLast: bo
   const packId = toHex(pack.hash.digest())
   const ref = { type: 'packs', name: packId } as const
   await options.backend.create(ref, pack.parts, { signal: options.signal })
+  for (const part of pack.parts) if (part !== pack.header) release(part)
   // Some stores acknowledge a write and keep a part of it.
   const stored = await options.backend.stat(ref, { signal: options.signal })
   if (stored?.sizeBytes !== pack.size) {

@@ -3,7 +3,6 @@
  * condemned packs meanwhile, or has fenced the session, the walk is repeated with its own result as
  * the parent: nearly everything is known by then, and what is not any more is stored anew.
  */
-import { resolve } from 'node:path'
 import { nowNs, zoneOffsetMinutes, monotonicMs } from '../util/clock.ts'
 import { compareBytes, utf8 } from '../util/bytes.ts'
 import { BackupError } from '../util/errors.ts'
@@ -16,6 +15,7 @@ import { beginSession, type Session } from '../repository/session.ts'
 import { archive, type Archived, type ArchiveEvents } from './archiver.ts'
 import { createExcluder } from './exclude.ts'
 import { chooseParent, isWhole, lastOfHost, markWhole } from './parent.ts'
+import { absolutePath } from './select.ts'
 import { encodeSnapshot, type Skipped, type Snapshot, type SnapshotRecord, type SnapshotSummary } from './snapshot.ts'
 import { loadSnapshots } from './snapshots.ts'
 import { branchesOf } from './source-paths.ts'
@@ -176,12 +176,10 @@ function archiveEvents(run: Run): ArchiveEvents {
 
 function absolutePaths(paths: readonly (string | Uint8Array)[]): Uint8Array[] {
   if (paths.length === 0) throw new BackupError('INVALID_ARGUMENT', 'no path was given to back up')
-  // Latin-1 keeps every byte, and slashes and dots are what they are in it.
-  const cwd = Buffer.from(process.cwd()).toString('latin1')
   const unique = new Map<string, Uint8Array>()
   for (const path of paths) {
-    const absolute = resolve(cwd, Buffer.from(typeof path === 'string' ? utf8(path) : path).toString('latin1'))
-    unique.set(absolute, new Uint8Array(Buffer.from(absolute, 'latin1')))
+    const absolute = absolutePath(path)
+    unique.set(Buffer.from(absolute).toString('latin1'), absolute)
   }
   return [...unique.values()].sort(compareBytes)
 }

@@ -23,14 +23,13 @@ export function shortId(id: string): string {
  * The one snapshot that is meant. `latest` is the newest by start time and never one dated later
  * than now; `latest~2` is the second before it.
  * @param snapshots - what the filters left
- * @throws {BackupError} SNAPSHOT_NOT_FOUND; AMBIGUOUS_ID - `details.candidates` holds the ids;
- * INVALID_ARGUMENT - the text can be no snapshot
+ * @throws {BackupError} SNAPSHOT_NOT_FOUND; AMBIGUOUS_ID - `details.candidates` holds the ids
  */
 export function resolveSnapshot(snapshots: readonly Snapshot[], text: string, nowNs: bigint): Snapshot {
   const latest = LATEST.exec(text)
   if (latest !== null) return latestBut(snapshots, Number(latest[1] ?? 0), text, nowNs)
   const beginning = text.toLowerCase()
-  if (!ID_BEGINNING.test(beginning)) throw new BackupError('INVALID_ARGUMENT', `"${text}" is no snapshot: give an id or the beginning of one, "latest", or "latest~1" for the one before it`)
+  if (!ID_BEGINNING.test(beginning)) throw new BackupError('SNAPSHOT_NOT_FOUND', `"${text}" is no snapshot: give an id or the beginning of one, "latest", or "latest~1" for the one before it`)
   if (snapshots.length === 0) throw noneAtAll()
   const found = snapshots.filter((snapshot) => snapshot.id.startsWith(beginning))
   const [first] = found

@@ -1,46 +1,119 @@
-/** Times as text and back: RFC 3339 with nanoseconds and the offset of their zone. */
+/**
+ * Times as text (RFC 3339), with all nine digits of a nanosecond. The calendar is computed here on
+ * whole numbers, since Date keeps milliseconds and ends at the year 275760, and file systems do not.
+ */
+import { zoneOffsetMinutes } from './clock.ts'
 import { BackupError } from './errors.ts'
 
-const MS = 1_000_000n
-const SECOND = 1_000_000_000n
-
-function pad(value: number | bigint, width: number): string {
-  return String(value).padStart(width, '0')
+export interface ParsedTime {
+  /** Nanoseconds since the epoch. */
+  readonly ns: bigint
+  /** Minutes east of UTC. */
+  readonly zoneMinutes: number
 }
 
-/** Nanoseconds since the epoch, rounded down to a part of the calendar; negative before 1970. */
+const SECOND_NS = 1_000_000_000n
+const MINUTE_NS = 60n * SECOND_NS
+const DAY_SECONDS = 86_400n
+const ERA_DAYS = 146_097n
+/** Days from 0000-03-01 to the epoch: years counted from March end with their leap day. */
+const EPOCH_DAYS = 719_468n
+
+/** `2024-02-29T13:00:05.000000001+01:00`, with `Z` for UTC; years beyond four digits carry a sign and six or more. */
 export function formatTime(ns: bigint, zoneMinutes: number): string {
-  const local = ns + BigInt(zoneMinutes) * 60n * SECOND
-  const nanos = ((local % SECOND) + SECOND) % SECOND
-  const date = new Date(Number((local - nanos) / MS))
-  const day = date.toISOString().replace(/\.\d+Z$/, '')
-  const sign = zoneMinutes < 0 ? '-' : '+'
-  const zone = Math.abs(zoneMinutes)
-  const offset = zoneMinutes === 0 ? 'Z' : `${sign}${pad(Math.floor(zone / 60), 2)}:${pad(zone % 60, 2)}`
-  return `${day}.${pad(nanos, 9)}${offset}`
+  const local = ns + BigInt(zoneMinutes) * MINUTE_NS
+  const seconds = floorDivide(local, SECOND_NS)
+  const days = floorDivide(seconds, DAY_SECONDS)
+  const { year, month, day } = civilOf(days)
+  const inDay = Number(seconds - days * DAY_SECONDS)
+  const clock = [inDay / 3600, (inDay / 60) % 60, inDay % 60].map((part) => pad(Math.floor(part), 2)).join(':')
+  const fraction = pad(local - seconds * SECOND_NS, 9)
+  return `${yearText(year)}-${pad(month, 2)}-${pad(day, 2)}T${clock}.${fraction}${offsetText(zoneMinutes)}`
 }
 
-const PATTERN = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?)?(Z|[+-]\d{2}:?\d{2})?$/i
+const TIME = /^(\d{4})-(\d{2})-(\d{2})(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?)? ?([Zz]|[+-]\d{2}(?::?\d{2})?)?$/
 
 /**
- * A date, or a date and time, with or without an offset; without one it is local time.
- * @throws {BackupError} INVALID_ARGUMENT
+ * RFC 3339, a date alone (its midnight), and times without seconds. Where no offset is given the
+ * local zone's of that time holds.
+ * @param zoneAt - minutes east of UTC of the local zone at a time
+ * @throws {BackupError} INVALID_ARGUMENT - no time, or none that 64 bits of nanoseconds hold
  */
-export function parseTime(text: string): { ns: bigint; zoneMinutes: number | undefined } {
-  const match = PATTERN.exec(text.trim())
-  if (match !== null) {
-    const [, day, minutes = '00:00', seconds = '00', fraction = '', zone] = match
-    const whole = new Date(`${day}T${minutes}:${seconds}${zone === undefined ? '' : zone.toUpperCase() === 'Z' ? 'Z' : `${zone.slice(0, 3)}:${zone.slice(-2)}`}`)
-    if (!Number.isNaN(whole.getTime())) {
-      const ns = BigInt(whole.getTime()) * MS + BigInt(fraction.padEnd(9, '0'))
-      return { ns, zoneMinutes: zone === undefined ? undefined : offsetOf(zone) }
-    }
-  }
-  throw new BackupError('INVALID_ARGUMENT', `"${text}" is no time; write it as 2026-01-31, 2026-01-31T14:30 or 2026-01-31T14:30:00+01:00`)
+export function parseTime(text: string, zoneAt: (ns: bigint) => number = zoneOffsetMinutes): ParsedTime {
+  const match = TIME.exec(text.trim())
+  if (match === null) throw refused(text, 'write it as 2024-02-29, 2024-02-29T13:00:00 or 2024-02-29T13:00:00+01:00')
+  const [year, month, day, hour, minute, second] = match.slice(1, 7).map((part) => Number(part ?? 0)) as [number, number, number, number, number, number]
+  if (month < 1 || month > 12 || day < 1 || day > daysOfMonth(year, month)) throw refused(text, 'there is no such day')
+  // A leap second, as RFC 3339 writes it, is the first of the next minute.
+  if (hour > 23 || minute > 59 || second > 60) throw refused(text, 'there is no such time of day')
+  const seconds = daysOf(BigInt(year), BigInt(month), BigInt(day)) * DAY_SECONDS + BigInt(hour * 3600 + minute * 60 + second)
+  const local = seconds * SECOND_NS + BigInt((match[7] ?? '').padEnd(9, '0'))
+  const zoneMinutes = match[8] === undefined ? localZone(local, zoneAt) : zoneOf(match[8], text)
+  const ns = local - BigInt(zoneMinutes) * MINUTE_NS
+  if (ns !== BigInt.asIntN(64, ns)) throw refused(text, 'it is before 1677 or after 2262')
+  return { ns, zoneMinutes }
 }
 
-function offsetOf(zone: string): number {
-  if (zone.toUpperCase() === 'Z') return 0
-  const minutes = Number(zone.slice(1, 3)) * 60 + Number(zone.slice(-2))
-  return zone.startsWith('-') ? -minutes : minutes
+function refused(text: string, why: string): BackupError {
+  return new BackupError('INVALID_ARGUMENT', `"${text}" is no time: ${why}`)
+}
+
+/** The offset in force, found from a first guess; on the hour that a change repeats it is one of both. */
+function localZone(local: bigint, zoneAt: (ns: bigint) => number): number {
+  const guess = zoneAt(local)
+  return zoneAt(local - BigInt(guess) * MINUTE_NS)
+}
+
+function zoneOf(offset: string, text: string): number {
+  if (offset === 'Z' || offset === 'z') return 0
+  const hours = Number(offset.slice(1, 3))
+  const minutes = Number(offset.slice(3).replace(':', ''))
+  if (hours > 23 || minutes > 59) throw refused(text, 'there is no such offset from UTC')
+  const zone = hours * 60 + minutes
+  return offset.startsWith('-') && zone > 0 ? -zone : zone
+}
+
+function daysOfMonth(year: number, month: number): number {
+  const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
+  return month === 2 ? (isLeap ? 29 : 28) : [4, 6, 9, 11].includes(month) ? 30 : 31
+}
+
+/** Days since the epoch of a day of the Gregorian calendar, which is taken to have been always. */
+function daysOf(year: bigint, month: bigint, day: bigint): bigint {
+  const y = month <= 2n ? year - 1n : year
+  const era = floorDivide(y, 400n)
+  const yearOfEra = y - era * 400n
+  const dayOfYear = (153n * (month > 2n ? month - 3n : month + 9n) + 2n) / 5n + day - 1n
+  return era * ERA_DAYS + yearOfEra * 365n + yearOfEra / 4n - yearOfEra / 100n + dayOfYear - EPOCH_DAYS
+}
+
+function civilOf(days: bigint): { year: bigint; month: bigint; day: bigint } {
+  const z = days + EPOCH_DAYS
+  const era = floorDivide(z, ERA_DAYS)
+  const dayOfEra = z - era * ERA_DAYS
+  const yearOfEra = (dayOfEra - dayOfEra / 1460n + dayOfEra / 36_524n - dayOfEra / 146_096n) / 365n
+  const dayOfYear = dayOfEra - (365n * yearOfEra + yearOfEra / 4n - yearOfEra / 100n)
+  const fromMarch = (5n * dayOfYear + 2n) / 153n
+  const month = fromMarch < 10n ? fromMarch + 3n : fromMarch - 9n
+  return { year: yearOfEra + era * 400n + (month <= 2n ? 1n : 0n), month, day: dayOfYear - (153n * fromMarch + 2n) / 5n + 1n }
+}
+
+function offsetText(zoneMinutes: number): string {
+  if (zoneMinutes === 0) return 'Z'
+  const zone = Math.abs(zoneMinutes)
+  return `${zoneMinutes < 0 ? '-' : '+'}${pad(Math.floor(zone / 60), 2)}:${pad(zone % 60, 2)}`
+}
+
+function yearText(year: bigint): string {
+  if (year >= 0n && year <= 9999n) return pad(year, 4)
+  return year < 0n ? `-${pad(-year, 6)}` : `+${pad(year, 6)}`
+}
+
+function pad(value: bigint | number, digits: number): string {
+  return String(value).padStart(digits, '0')
+}
+
+function floorDivide(value: bigint, by: bigint): bigint {
+  const quotient = value / by
+  return value < 0n && quotient * by !== value ? quotient - 1n : quotient
 }

@@ -16,7 +16,7 @@ export const command: Command = {
   summary: 'Makes a snapshot of files and folders. Only what the repository does not have yet is stored.',
   example: ['-r /backup/repo backup /home/me --exclude node_modules --tag daily', 'back up a home folder'],
   options: {
-    tag: { kind: 'texts', value: 'TAG', describe: 'tag the snapshot (may be repeated)' },
+    tag: { kind: 'texts', value: 'TAG', describe: 'tag the snapshot (may be repeated; commas part several)' },
     label: { kind: 'text', value: 'LABEL', describe: 'label the snapshot' },
     description: { kind: 'text', value: 'TEXT', describe: 'say what the snapshot is for' },
     host: { kind: 'text', value: 'HOST', describe: 'name of the host, if not this one\'s' },
@@ -34,7 +34,7 @@ export const command: Command = {
   async run({ args, output, signal, openRepository }) {
     const options = {
       paths: args.positionals.map((path) => args.bytesOf(path)),
-      tags: args.texts('tag'),
+      tags: args.texts('tag').flatMap((text) => text.split(',')).filter((tag) => tag !== ''),
       label: args.text('label'),
       description: args.text('description'),
       timeNs: args.text('time') === undefined ? undefined : parseTime(args.text('time')!).ns,

@@ -1,8 +1,12 @@
-/** The folder of all repositories' catalogues: what is in it, and taking it away. */
-import { readdir, rm, stat, writeFile } from 'node:fs/promises'
+/**
+ * The folder of all repositories' catalogues: what is in it, and taking it away. Only what nacre has
+ * made is touched: folders that are named like a repository and, in them, catalogues that nobody has
+ * open. LevelDB itself takes them away, under the lock that every user of a catalogue holds.
+ */
+import { lstat, readdir, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Level } from 'level'
-import { errnoOf } from '../../util/errors.ts'
+import { BackupError, errnoOf, messageOf } from '../../util/errors.ts'
 
 export interface CacheEntry {
   readonly repositoryId: string
@@ -12,50 +16,87 @@ export interface CacheEntry {
 
 const REPOSITORY_ID = /^[0-9a-f]{32}$/
 const CATALOGUE = /^catalogue-\d+$/
+const TAG = 'CACHEDIR.TAG'
 /** Tells other backup programs that nothing here is worth keeping (bford.info/cachedir). */
 const CACHEDIR_TAG = 'Signature: 8a477f597d28d172789f06886806bc55\n# This folder holds catalogues of nacre repositories; they can be made again.\n'
 
+/** Names in the folder; none when there is no such folder. */
 async function names(folder: string): Promise<string[]> {
   try {
     return await readdir(folder)
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return []
-    throw error
+    throw new BackupError('BACKEND_FAILED', `the cache folder ${folder} cannot be read: ${messageOf(error)}`, { cause: error, path: folder })
   }
 }
 
+/** A link is none: what it points to is somebody else's. */
+async function isFolder(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => undefined))?.isDirectory() === true
+}
+
+async function foldersIn(folder: string, pattern: RegExp): Promise<string[]> {
+  const found: string[] = []
+  for (const name of (await names(folder)).filter((entry) => pattern.test(entry)).sort()) {
+    if (await isFolder(join(folder, name))) found.push(name)
+  }
+  return found
+}
+
+/**
+ * Marks the folder as a cache. One that holds anything else is left alone: a home that was named as
+ * the cache folder must not vanish from the backups of every program that knows the mark.
+ */
 export async function tagCacheFolder(folder: string): Promise<void> {
-  await writeFile(join(folder, 'CACHEDIR.TAG'), CACHEDIR_TAG, { flag: 'wx' }).catch(() => undefined)
+  const found = await names(folder)
+  if (!found.every((name) => REPOSITORY_ID.test(name))) return
+  // The mark is a courtesy: a folder that takes no file still serves.
+  await writeFile(join(folder, TAG), CACHEDIR_TAG, { flag: 'wx', mode: 0o600 }).catch(() => undefined)
 }
 
 export async function cacheEntries(folder: string): Promise<CacheEntry[]> {
   const entries: CacheEntry[] = []
-  for (const repositoryId of (await names(folder)).filter((name) => REPOSITORY_ID.test(name))) {
-    const catalogues = (await names(join(folder, repositoryId))).filter((name) => CATALOGUE.test(name))
+  for (const repositoryId of await foldersIn(folder, REPOSITORY_ID)) {
+    const base = join(folder, repositoryId)
+    const catalogues = await foldersIn(base, CATALOGUE)
     let bytes = 0
     for (const catalogue of catalogues) {
-      for (const file of await names(join(folder, repositoryId, catalogue))) bytes += (await stat(join(folder, repositoryId, catalogue, file)).catch(() => ({ size: 0 }))).size
+      for (const file of await names(join(base, catalogue))) bytes += (await stat(join(base, catalogue, file)).catch(() => ({ size: 0 }))).size
     }
     entries.push({ repositoryId, bytes, catalogues: catalogues.length })
   }
   return entries
 }
 
-/** Takes away a repository's catalogues, those aside that another process has open. */
+/** Takes away a repository's catalogues, those aside that somebody has open. */
 export async function clearCacheEntry(folder: string, repositoryId: string): Promise<{ removed: number; inUse: number }> {
+  const base = join(folder, repositoryId)
+  if (!REPOSITORY_ID.test(repositoryId) || !(await isFolder(base))) return { removed: 0, inUse: 0 }
   let removed = 0
   let inUse = 0
-  const base = join(folder, repositoryId)
-  for (const name of (await names(base)).filter((entry) => CATALOGUE.test(entry))) {
-    if (await isInUse(join(base, name))) {
-      inUse++
-      continue
-    }
-    await rm(join(base, name), { recursive: true, force: true })
-    removed++
+  for (const name of await foldersIn(base, CATALOGUE)) {
+    if (await destroyUnlessInUse(join(base, name))) removed++
+    else inUse++
   }
-  if (inUse === 0) await rm(base, { recursive: true, force: true })
+  await removeIfEmpty(base)
   return { removed, inUse }
+}
+
+/** The types of `level` leave it out, because browsers have none. */
+const { destroy } = Level as unknown as { destroy(location: string): Promise<void> }
+
+/** Whether it is gone. */
+async function destroyUnlessInUse(path: string): Promise<boolean> {
+  try {
+    await destroy(path)
+  } catch (error) {
+    if (errnoOf(error) === 'LEVEL_LOCKED') return false
+    throw new BackupError('BACKEND_FAILED', `the catalogue ${path} cannot be removed: ${messageOf(error)}`, { cause: error, path })
+  }
+  // What LevelDB does not know as its own stays behind; whoever opens it now begins with nothing.
+  if ((await names(path)).length > 0 && (await isInUse(path))) return false
+  await rm(path, { recursive: true, force: true })
+  return true
 }
 
 async function isInUse(path: string): Promise<boolean> {
@@ -67,5 +108,14 @@ async function isInUse(path: string): Promise<boolean> {
     return errnoOf(error instanceof Error ? error.cause : undefined) === 'LEVEL_LOCKED'
   } finally {
     await db.close().catch(() => undefined)
+  }
+}
+
+/** Somebody may have begun a new catalogue in it meanwhile. */
+async function removeIfEmpty(folder: string): Promise<void> {
+  try {
+    await rmdir(folder)
+  } catch (error) {
+    if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(errnoOf(error) ?? '')) throw error
   }
 }

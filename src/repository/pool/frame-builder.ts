@@ -6,6 +6,7 @@ import { HASH_BYTES, type KeyedHash } from '../../crypto/hash.ts'
 import type { Compressor, Decompressor } from '../../codec/zstd.ts'
 import { dataView, equalBytes } from '../../util/bytes.ts'
 import { BackupError } from '../../util/errors.ts'
+import { release } from '../../util/release.ts'
 import type { DataKey } from '../envelope.ts'
 import type { BlobType } from '../format.ts'
 import { openFrame, sealFrame, type SealedFrame } from '../frame.ts'
@@ -83,4 +84,5 @@ function verifyFrame(options: FrameBuilderOptions, frame: SealedFrame, records: 
     }
     at = end
   }
+  release(opened)
 }

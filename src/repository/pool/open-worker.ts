@@ -9,6 +9,7 @@ import { BackupError, isBackupError, messageOf } from '../../util/errors.ts'
 import { close, O_DIRECTORY, O_PATH, O_RDONLY, openBeneath } from '../../util/posix/open.ts'
 import { unlinkAtIfPresent } from '../../util/posix/create.ts'
 import { pwrite } from '../../util/posix/read-write.ts'
+import { release } from '../../util/release.ts'
 import { PosixError } from '../../util/posix/system-error.ts'
 import { createTemporary, giveName, setAttributes, temporaryName } from '../../util/target-file.ts'
 import { ID_BYTES } from '../format.ts'
@@ -23,7 +24,10 @@ type Opened = Uint8Array | OpenProblem
 export function createRole(init: OpenInit, post: Post<OpenReply>): Role<OpenRequest> {
   const decompressor = createDecompressor()
   const folders = folderCache(init.targetFd)
-  return (request) => post(request.kind === 'restore' ? restore(init, decompressor, folders, request) : verify(init, decompressor, request))
+  return (request) => {
+    post(request.kind === 'restore' ? restore(init, decompressor, folders, request) : verify(init, decompressor, request))
+    release(request.bytes)
+  }
 }
 
 function tryOpenFrame(init: OpenInit, decompressor: Decompressor, bytes: Uint8Array, frame: FrameAt): Opened {
@@ -66,6 +70,7 @@ function restore(init: OpenInit, decompressor: Decompressor, folders: FolderCach
     if (typeof outcome === 'string') warnings.set(i, outcome)
     else if (outcome !== undefined) fileProblems.set(i, outcome)
   }
+  for (const frame of frames.values()) if (frame instanceof Uint8Array) release(frame)
   return { kind: 'restored', job: request.job, fileProblems, blobProblems, warnings }
 }
 
@@ -162,6 +167,7 @@ function verify(init: OpenInit, decompressor: Decompressor, request: VerifyReque
     const opened = tryOpenFrame(init, decompressor, bytes, frame)
     const problem = opened instanceof Uint8Array ? wrongBlob(hashes[frame.blobType], opened, request.records, view, record, end) : opened.message
     if (problem !== undefined) frameProblems.set(number, problem)
+    if (opened instanceof Uint8Array) release(opened)
     record = end
   }
   return { kind: 'verified', job: request.job, packProblems, frameProblems }
