@@ -72,6 +72,12 @@ export function openBox(seed: Uint8Array, box: Uint8Array, aad: Uint8Array): Uin
   if (box.length < PUBLIC_KEY_BYTES) throw new BackupError('CORRUPT', 'a sealed box is too short')
   const ephemeral = box.subarray(0, PUBLIC_KEY_BYTES)
   const own = privateKey(X25519_PRIVATE, seed)
-  const shared = diffieHellman({ privateKey: own, publicKey: publicKey(X25519_PUBLIC, ephemeral) })
+  let shared: Uint8Array
+  try {
+    shared = diffieHellman({ privateKey: own, publicKey: publicKey(X25519_PUBLIC, ephemeral) })
+  } catch (cause) {
+    // A point of small order gives no secret.
+    throw new BackupError('CORRUPT', 'a sealed box begins with no usable key', { cause })
+  }
   return open(boxKey(shared, ephemeral, rawPublic(own)), box.subarray(PUBLIC_KEY_BYTES), aad)
 }

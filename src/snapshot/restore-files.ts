@@ -68,16 +68,18 @@ type Use = BlobUse<Pending>
 export function createFileRestorer(options: FileRestorerOptions): FileRestorer {
   let files: Pending[] = []
   let uses: Use[] = []
-  /** The file whose blobs did not all fit the windows before this one. */
-  let continued: Pending | undefined
 
+  // One window is restored while the next is gathered; they follow one another.
+  let running: Promise<void> = Promise.resolve()
   const flush = async (last: Pending | undefined): Promise<void> => {
     const window = files
     const wanted = uses
     files = last === undefined ? [] : [last]
     uses = []
-    await restoreWindow(options, window, wanted, last)
-    continued = last
+    await running
+    running = restoreWindow(options, window, wanted, last)
+    // It is awaited before the next, and at the end.
+    running.catch(() => undefined)
   }
 
   const blobsOf = async function* (content: Content | undefined): AsyncGenerator<Iterable<ContentBlob>> {
@@ -104,10 +106,12 @@ export function createFileRestorer(options: FileRestorerOptions): FileRestorer {
         pending.problem = { reason: 'damaged', message: error.message }
       }
       if (position !== file.node.size) pending.problem ??= { reason: 'damaged', message: `the snapshot says ${file.node.size} bytes and lists ${position}` }
-      if (continued === pending) continued = undefined
       if (files.length >= WINDOW_FILES) await flush(undefined)
     },
-    finish: () => flush(undefined),
+    async finish() {
+      await flush(undefined)
+      await running
+    },
   }
 }
 

@@ -23,29 +23,32 @@ export interface Folders {
   finish(node: Node): void
   /** Descriptor of the folder; undefined when it could not be made. */
   current(): number | undefined
+  /** Whether this restore has just made the folder: then nothing stands in it. */
+  isFresh(): boolean
 }
 
 interface Level {
   readonly path: Uint8Array
   readonly fd: number | undefined
+  readonly isFresh: boolean
 }
 
 export function createFolders(targetFd: number, tally: Tally, isDry: boolean): Folders {
   const stack: Level[] = []
   const current = (): number | undefined => (stack.length === 0 ? (targetFd === -1 ? PLANNED : targetFd) : stack.at(-1)!.fd)
 
-  const open = (path: Uint8Array, node: Node): number | undefined => {
+  const open = (path: Uint8Array, node: Node): Omit<Level, 'path'> => {
     const above = current()
-    if (above === undefined || above === PLANNED) return above
+    if (above === undefined || above === PLANNED) return { fd: above, isFresh: true }
     try {
-      if (isDry) return openAtIfPresent(above, node.name, OPEN) ?? PLANNED
-      mkdirAtIfAbsent(above, node.name, 0o700)
-      return openAt(above, node.name, OPEN)
+      if (isDry) return { fd: openAtIfPresent(above, node.name, OPEN) ?? PLANNED, isFresh: false }
+      const isFresh = mkdirAtIfAbsent(above, node.name, 0o700)
+      return { fd: openAt(above, node.name, OPEN), isFresh }
     } catch (error) {
       if (!(error instanceof PosixError)) throw error
       const isTaken = error.code === 'ENOTDIR' || error.code === 'ELOOP'
       tally.problem(path, isTaken ? 'kept' : 'failed', isTaken ? 'something that is no folder stands there and was left; nothing below it is restored' : error.message)
-      return undefined
+      return { fd: undefined, isFresh: false }
     }
   }
 
@@ -60,9 +63,9 @@ export function createFolders(targetFd: number, tally: Tally, isDry: boolean): F
     PLANNED,
     current,
     enter(path, node) {
-      const fd = open(path, node)
-      if (fd !== undefined && !isDry) tally.folderDone()
-      stack.push({ path, fd })
+      const level = open(path, node)
+      if (level.fd !== undefined && !isDry) tally.folderDone()
+      stack.push({ path, ...level })
     },
     reopen(path, node) {
       const above = current()
@@ -73,8 +76,9 @@ export function createFolders(targetFd: number, tally: Tally, isDry: boolean): F
         // It could not be entered the first time either, and that was said.
         if (!(error instanceof PosixError)) throw error
       }
-      stack.push({ path, fd })
+      stack.push({ path, fd, isFresh: false })
     },
+    isFresh: () => stack.at(-1)?.isFresh ?? false,
     leave: () => void leave(),
     finish(node) {
       const level = stack.at(-1)!

@@ -67,7 +67,7 @@ export async function restore(repository: Repository, options: RestoreOptions): 
       const dirFd = folders.current()
       if (dirFd === undefined) return
       if (specials.isLater(step)) return
-      const standing = dirFd === folders.PLANNED ? 'absent' : await look.compare(dirFd, step.node)
+      const standing = dirFd === folders.PLANNED || folders.isFresh() ? 'absent' : await look.compare(dirFd, step.node)
       if (standing === 'same') return tally.unchanged(step.path)
       if (standing === 'other') return tally.problem(step.path, 'kept', 'another file stands there and was left as it is')
       if (options.dryRun === true) return tally.planned('create', step.path, step.node.size)

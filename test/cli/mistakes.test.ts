@@ -153,7 +153,6 @@ test('names with escape sequences are shown escaped, and JSON gives them back', 
   at.run('init')
   at.run('backup', source)
   const listed = at.run('ls', `latest:${source}`).stdout
-  // eslint-disable-next-line no-control-regex
   expect(listed.slice(0, -1)).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202e]/)
   const [node] = JSON.parse(at.run('ls', `latest:${source}`, '--json').stdout) as { name: string }[]
   expect(node!.name).toBe(name)

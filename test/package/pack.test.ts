@@ -38,7 +38,7 @@ describe('the npm package', () => {
   test('has a command that prints the version of package.json', async () => {
     const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }
     const { stdout } = await run(join(folder, 'node_modules/.bin/nacre'), ['--version'], { cwd: folder })
-    expect(stdout.trim()).toBe(version)
+    expect(stdout.trim()).toBe(`nacre ${version}`)
   })
 
   test('can be imported', async () => {

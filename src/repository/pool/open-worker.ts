@@ -59,11 +59,25 @@ function restore(init: OpenInit, decompressor: Decompressor, folders: FolderCach
   }
 
   const rows = request.blobs.length / BLOB_COLUMNS
-  for (let row = 0; row < rows; row++) {
+  for (let row = 0; row < rows; ) {
     const fd = request.blobs[row * BLOB_COLUMNS + 3]!
-    if (fd === NO_FD) continue
-    const problem = writeBlob(blobAt(row), fd, request.blobs[row * BLOB_COLUMNS + 4]!)
-    if (problem !== undefined) blobProblems.set(row, problem)
+    if (fd === NO_FD) {
+      row++
+      continue
+    }
+    // Neighbours of a frame that are neighbours in the file go in one write: two workers that
+    // write to one file wait for each other at every call.
+    const first = row
+    const start = blobAt(row++)
+    let run = start
+    while (row < rows && run instanceof Uint8Array && isNext(request.blobs, row - 1, row)) {
+      const blob = blobAt(row)
+      if (!(blob instanceof Uint8Array)) break
+      run = new Uint8Array(run.buffer, run.byteOffset, run.length + blob.length)
+      row++
+    }
+    const problem = writeBlob(run, fd, request.blobs[first * BLOB_COLUMNS + 4]!)
+    if (problem !== undefined) for (let at = first; at < row; at++) blobProblems.set(at, problem)
   }
   for (const [i, file] of request.files.entries()) {
     const outcome = makeFile(folders, request.folders[file.folder]!, file, blobAt)
@@ -72,6 +86,14 @@ function restore(init: OpenInit, decompressor: Decompressor, folders: FolderCach
   }
   for (const frame of frames.values()) if (frame instanceof Uint8Array) release(frame)
   return { kind: 'restored', job: request.job, fileProblems, blobProblems, warnings }
+}
+
+/** Whether the blob of the second row follows that of the first, in its frame and in its file. */
+function isNext(blobs: Float64Array, first: number, second: number): boolean {
+  const a = first * BLOB_COLUMNS
+  const b = second * BLOB_COLUMNS
+  const length = blobs[a + 2]!
+  return blobs[b] === blobs[a] && blobs[b + 1] === blobs[a + 1]! + length && blobs[b + 3] === blobs[a + 3] && blobs[b + 4] === blobs[a + 4]! + length
 }
 
 function systemProblem(error: unknown): OpenProblem {
