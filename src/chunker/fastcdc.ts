@@ -68,16 +68,15 @@ function cut(exports: WasmExports, params: ChunkerParams, pointer: number, lengt
   if (!isEnd && length < maxBytes) return []
   const result = exports.__wbindgen_add_to_stack_pointer(-16)
   exports.get_chunks(result, pointer, length, minBytes, averageBytes, maxBytes)
-  const header = new Uint32Array(exports.memory.buffer, result, 3)
-  const [at = 0, count = 0, capacity = 0] = header
-  const starts = new Uint32Array(exports.memory.buffer, at, count)
+  // A pointer and a length: the list of borders, from 0 to the length of the data.
+  const [at = 0, count = 0] = new Uint32Array(exports.memory.buffer, result, 2)
+  const borders = new Uint32Array(exports.memory.buffer, at, count)
   const ends: number[] = []
-  for (let i = 0; i < count; i++) {
-    const start = starts[i]!
-    if (!isEnd && start + maxBytes > length) break
-    ends.push(i + 1 < count ? starts[i + 1]! : length)
+  for (let i = 1; i < count; i++) {
+    if (!isEnd && borders[i - 1]! + maxBytes > length) break
+    ends.push(borders[i]!)
   }
-  exports.__wbindgen_free(at, capacity * 4)
+  exports.__wbindgen_free(at, count * 4)
   exports.__wbindgen_add_to_stack_pointer(16)
   return ends
 }

@@ -44,7 +44,7 @@ describe('the chunker', () => {
     // Another build could cut elsewhere, and nothing would be found again.
     const folder = dirname(createRequire(import.meta.url).resolve('fastcdc-wasm'))
     const wasm = readFileSync(join(folder, 'fastcdc_wasm_bg.wasm'))
-    expect(createHash('sha256').update(wasm).digest('hex')).toBe('@WASM@')
+    expect(createHash('sha256').update(wasm).digest('hex')).toBe('eebeef57aa5b106ebbd816bf88d6390c3ddff734c959fd503049b789a3dfe7ba')
   })
 
   test('cuts seeded noise where it always did', () => {
@@ -61,8 +61,7 @@ describe('the chunker', () => {
     fc.assert(
       fc.property(fc.nat(), fc.nat(60_000), (seed, length) => {
         const ends = endsOf(mixedOf(seed, length), SMALL)
-        if (length === 0) return expect(ends).toEqual([])
-        expect(ends.at(-1)).toBe(length)
+        expect(ends.at(-1)).toBe(length === 0 ? undefined : length)
         let start = 0
         for (const [i, end] of ends.entries()) {
           const size = end - start

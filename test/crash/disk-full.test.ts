@@ -1,0 +1,55 @@
+/** A repository on a disk that is full: it says so, stays sound, and goes on when there is room. */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { place } from '../support/nacre.ts'
+import { seededBytes } from '../support/seeded.ts'
+
+function mountSmallDisk(at: string, size: string): boolean {
+  mkdirSync(at, { recursive: true })
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'none', at]).status !== 0) return false
+  onTestFinished(() => void spawnSync('umount', [at]))
+  return true
+}
+
+test('a full disk ends the backup with 1, and the next one succeeds when there is room', ({ skip }) => {
+  const at = place()
+  const disk = join(at.folder, 'disk')
+  if (!mountSmallDisk(disk, '48m')) skip('a small disk can only be mounted by root')
+  const repo = join(disk, 'repo')
+  const filler = join(disk, 'filler')
+  const source = join(at.folder, 'source')
+  mkdirSync(source)
+  writeFileSync(join(source, 'small'), 'small')
+  const run = (...args: string[]): ReturnType<typeof at.run> => at.run('-r', repo, ...args)
+  expect(run('init').code).toBe(0)
+  expect(run('backup', source).code).toBe(0)
+  writeFileSync(filler, Buffer.alloc(30_000_000))
+  writeFileSync(join(source, 'large'), seededBytes('large', 35_000_000))
+  const failed = run('backup', source)
+  expect(failed.code).toBe(1)
+  expect(failed.stderr).toMatch(/^nacre: .*(full|space)/im)
+  expect(failed.stderr).not.toContain('bug')
+  expect(run('check', '--read-data')).toMatchObject({ code: 0 })
+  rmSync(filler)
+  expect(run('backup', source)).toMatchObject({ code: 0 })
+  expect(run('check', '--read-data')).toMatchObject({ code: 0 })
+  const target = join(at.folder, 'target')
+  expect(run('restore', `latest:${source}`, '--target', target)).toMatchObject({ code: 0 })
+  execFileSync('diff', ['-r', source, target])
+}, 60_000)
+
+test('a target that is full names what it could not write', ({ skip }) => {
+  const at = place()
+  const disk = join(at.folder, 'disk')
+  if (!mountSmallDisk(disk, '8m')) skip('a small disk can only be mounted by root')
+  const source = join(at.folder, 'source')
+  mkdirSync(source)
+  for (let i = 0; i < 4; i++) writeFileSync(join(source, `file-${i}`), seededBytes(`${i}`, 3_000_000))
+  at.run('init')
+  at.run('backup', source)
+  const ended = at.run('restore', `latest:${source}`, '--target', join(disk, 'target'))
+  expect(ended.code).toBe(3)
+  expect(ended.stderr).toContain('failed: file-')
+}, 60_000)
