@@ -3,13 +3,8 @@ import { groupId, userId } from '../util/posix/owners.ts'
 import type { TargetAttributes } from '../util/target-file.ts'
 import type { Node } from './node.ts'
 
-const ourUid = process.geteuid?.()
-const ourGid = process.getegid?.()
-
 export function attributesOf(node: Node): TargetAttributes {
   const uid = (node.user === undefined ? undefined : userId(node.user)) ?? node.uid
   const gid = (node.group === undefined ? undefined : groupId(node.group)) ?? node.gid
-  // What we make is ours already.
-  const isOurs = uid === ourUid && gid === ourGid && uid !== 0
-  return { mode: node.mode, uid: isOurs ? -1 : uid, gid: isOurs ? -1 : gid, mtimeS: node.mtimeS, mtimeNs: node.mtimeNs }
+  return { mode: node.mode, uid, gid, mtimeS: node.mtimeS, mtimeNs: node.mtimeNs }
 }

@@ -49,8 +49,8 @@ describe('the chunker', () => {
 
   test('cuts seeded noise where it always did', () => {
     const data = bytesOf(42, 2_000_000)
-    expect(endsOf(data, chunkerParams(128 * 1024))).toEqual([/*@A@*/])
-    expect(endsOf(data.subarray(0, 400_000), chunkerParams(16 * 1024))).toEqual([/*@B@*/])
+    expect(endsOf(data, chunkerParams(128 * 1024))).toEqual([51940, 322030, 412856, 755121, 891641, 1013051, 1300013, 1559795, 1688099, 1756907, 1921480, 2000000])
+    expect(endsOf(data.subarray(0, 400_000), chunkerParams(16 * 1024))).toEqual([51940, 69648, 75794, 90304, 104350, 116966, 146295, 157201, 173946, 198512, 219648, 253892, 271603, 287242, 303294, 317996, 333921, 345414, 358539, 387135, 400000])
   })
 
   test('cuts zeros at the largest chunk', () => {

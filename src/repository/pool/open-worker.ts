@@ -9,6 +9,7 @@ import { BackupError, isBackupError, messageOf } from '../../util/errors.ts'
 import { close, O_DIRECTORY, O_PATH, O_RDONLY, openBeneath } from '../../util/posix/open.ts'
 import { unlinkAtIfPresent } from '../../util/posix/create.ts'
 import { pwrite } from '../../util/posix/read-write.ts'
+import { fstat } from '../../util/posix/stat.ts'
 import { release } from '../../util/release.ts'
 import { PosixError } from '../../util/posix/system-error.ts'
 import { createTemporary, giveName, setAttributes, temporaryName } from '../../util/target-file.ts'
@@ -16,7 +17,7 @@ import { ID_BYTES } from '../format.ts'
 import { openFrame } from '../frame.ts'
 import { decodePackHeader, decodeTrailer, openPackDirectory, TRAILER_BYTES } from '../pack.ts'
 import { BLOB_RECORD_BYTES, encodeFrames } from '../pack-entry.ts'
-import { BLOB_COLUMNS, DAMAGED, type FrameAt, NAME_TAKEN, NO_FD, type OpenInit, type OpenProblem, type OpenReply, type OpenRequest, type RestoreRequest, type VerifyRequest, type WholeFile } from './open-messages.ts'
+import { BLOB_COLUMNS, DAMAGED, type FileAttributes, type FrameAt, NAME_TAKEN, NO_FD, type OpenInit, type OpenProblem, type OpenReply, type OpenRequest, type RestoreRequest, type VerifyRequest, type WholeFile } from './open-messages.ts'
 import type { Post, Role } from './role.ts'
 
 type Opened = Uint8Array | OpenProblem
@@ -122,7 +123,7 @@ function makeFile(folders: FolderCache, folder: Uint8Array, file: WholeFile, blo
     blobs.push(blob)
   }
   try {
-    const dirFd = folders.open(folder)
+    const { fd: dirFd, isSetgid } = folders.open(folder)
     const temporary = temporaryName()
     const fd = createTemporary(dirFd, temporary)
     let isNamed = false
@@ -132,7 +133,7 @@ function makeFile(folders: FolderCache, folder: Uint8Array, file: WholeFile, blo
         pwrite(fd, blob, 0, blob.length, position)
         position += blob.length
       }
-      const warning = setAttributes(fd, file.attributes)
+      const warning = setAttributes(fd, isSetgid ? file.attributes : withoutOwnOwner(file.attributes))
       isNamed = true
       return giveName(dirFd, temporary, file.name) ? warning : { code: NAME_TAKEN, message: 'something stands there' }
     } finally {
@@ -144,29 +145,45 @@ function makeFile(folders: FolderCache, folder: Uint8Array, file: WholeFile, blo
   }
 }
 
-interface FolderCache {
-  open(path: Uint8Array): number
+const ourUid = process.geteuid?.()
+const ourGid = process.getegid?.()
+
+/** What we make is ours already, unless the folder gives its group to what is made in it. */
+function withoutOwnOwner(attributes: FileAttributes): FileAttributes {
+  return attributes.uid === ourUid && attributes.gid === ourGid ? { ...attributes, uid: -1, gid: -1 } : attributes
 }
+
+interface OpenFolder {
+  readonly fd: number
+  readonly isSetgid: boolean
+}
+
+interface FolderCache {
+  open(path: Uint8Array): OpenFolder
+}
+
+const SETGID = 0o2000
 
 const FOLDERS_OPEN = 64
 
 /** Folders below the target by descriptor; none is ever reached through a link. */
 function folderCache(targetFd: number): FolderCache {
-  const open = new Map<string, number>()
+  const open = new Map<string, OpenFolder>()
+  const described = (fd: number): OpenFolder => ({ fd, isSetgid: (fstat(fd).mode & SETGID) !== 0 })
   return {
     open(path) {
-      if (path.length === 0) return targetFd
+      if (path.length === 0) return described(targetFd)
       const key = Buffer.from(path).toString('latin1')
       const known = open.get(key)
       if (known !== undefined) return known
-      const fd = openBeneath(targetFd, path, O_RDONLY | O_PATH | O_DIRECTORY)
-      open.set(key, fd)
+      const folder = described(openBeneath(targetFd, path, O_RDONLY | O_PATH | O_DIRECTORY))
+      open.set(key, folder)
       if (open.size > FOLDERS_OPEN) {
-        const [oldest, oldFd] = open.entries().next().value!
+        const [oldest, { fd }] = open.entries().next().value!
         open.delete(oldest)
-        close(oldFd)
+        close(fd)
       }
-      return fd
+      return folder
     },
   }
 }
