@@ -27,5 +27,5 @@ export function chunkerParams(averageBytes: number = AVERAGE_DEFAULT): ChunkerPa
 /** Whether sizes read from a config can be worked with. */
 export function isValidChunkerParams(params: ChunkerParams): boolean {
   const { minBytes, averageBytes, maxBytes } = params
-  return minBytes >= 64 && minBytes <= averageBytes && averageBytes <= maxBytes && averageBytes >= 256 && maxBytes >= 1024 && maxBytes <= 16 * KIB * KIB
+  return minBytes >= 64 && minBytes <= averageBytes && averageBytes <= maxBytes && averageBytes >= 256 && maxBytes >= 1024 && maxBytes <= 4 * AVERAGE_MOST
 }

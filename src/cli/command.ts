@@ -12,12 +12,14 @@ export interface OptionSpec {
 }
 
 export interface Arguments {
+  /** As written, by `rawArguments`. */
   readonly positionals: readonly string[]
   flag(name: string): boolean
   text(name: string): string | undefined
   texts(name: string): readonly string[]
-  /** Bytes of a positional argument, also where they are no valid text. */
-  bytesOf(positional: string): string | Uint8Array
+  /** A path, which need not be text; so are positional arguments, by `argumentBytes`. */
+  path(name: string): string | Uint8Array | undefined
+  paths(name: string): readonly (string | Uint8Array)[]
 }
 
 export interface Context {
@@ -40,5 +42,7 @@ export interface Command {
   readonly options: Readonly<Record<string, OptionSpec>>
   /** Least and most positional arguments. */
   readonly positionals: readonly [number, number]
+  /** Work that goes on when nobody reads its results any more. */
+  readonly outlivesReader?: boolean
   run(context: Context): Promise<number>
 }

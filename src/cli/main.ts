@@ -1,7 +1,11 @@
 #!/usr/bin/env node
 /** The program: finds the command, and loads that one and nothing else. */
 import { type CommandName, COMMANDS, overview } from './commands.ts'
+import { display } from './escape.ts'
 import { GLOBAL_OPTIONS } from './options.ts'
+import { rawArguments } from './raw-arguments.ts'
+import { listenForStatus } from './status-signal.ts'
+import { watchStdout } from './stdout.ts'
 import { suggestion } from './suggest.ts'
 
 const USAGE = 2
@@ -28,19 +32,20 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(`nacre ${programVersion()}\n`)
     return 0
   }
+  if (name === 'help' && argv[at + 1] !== undefined) return main([argv[at + 1]!, '--help'])
   if (name === undefined || name === 'help') {
     const isAsked = name === 'help' || before.includes('--help') || before.includes('-h')
-    const topic = argv[at + 1]
-    if (name === 'help' && topic !== undefined && topic in COMMANDS) return main([topic, '--help'])
     ;(isAsked ? process.stdout : process.stderr).write(overview())
     return isAsked ? 0 : USAGE
   }
-  if (!(name in COMMANDS)) {
-    process.stderr.write(`nacre: there is no command "${name}"${suggestion(name, Object.keys(COMMANDS), 'nacre ')}; "nacre help" lists them\n`)
+  if (!Object.hasOwn(COMMANDS, name)) {
+    process.stderr.write(`nacre: there is no command "${display(name)}"${suggestion(name, Object.keys(COMMANDS), 'nacre ')}; "nacre help" lists them\n`)
     return USAGE
   }
   const { runCommand } = await import('./run.ts')
   return runCommand(name as CommandName, [...before, ...argv.slice(at + 1)])
 }
 
-process.exitCode = await main(process.argv.slice(2))
+listenForStatus()
+watchStdout()
+process.exitCode = await main(rawArguments())

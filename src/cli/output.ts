@@ -2,6 +2,8 @@
  * Where results go: stdout for results, stderr for progress, summaries and warnings. Nobody else
  * writes to either.
  */
+import { displayJson } from './escape.ts'
+import { fitted } from './format.ts'
 
 export interface Output {
   readonly isJson: boolean
@@ -32,9 +34,6 @@ const CLEAR_LINE = '\r\x1b[K'
 
 export function createOutput(flags: OutputFlags): Output {
   const { stdout, stderr } = process
-  // Whoever reads us may stop reading: that ends the program, quietly.
-  stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
-  stderr.on('error', () => undefined)
   let hasStatus = false
   const clear = (): void => {
     if (hasStatus) stderr.write(CLEAR_LINE)
@@ -51,13 +50,13 @@ export function createOutput(flags: OutputFlags): Output {
     isTerminal: stderr.isTTY,
     result: (text) => line(stdout, text),
     bytes: (bytes) => void stdout.write(bytes),
-    json: (value) => line(stdout, JSON.stringify(value)),
+    json: (value) => line(stdout, displayJson(value)),
     info(text) {
       if (!flags.quiet && !flags.json) line(stderr, text)
     },
     warn: (text) => line(stderr, text),
     status(text) {
-      stderr.write(`${CLEAR_LINE}${text.slice(0, Math.max(20, (stderr.columns || 80) - 1))}`)
+      stderr.write(`${CLEAR_LINE}${fitted(text, Math.max(20, (stderr.columns || 80) - 1))}`)
       hasStatus = true
     },
   }

@@ -5,6 +5,7 @@
 import { displayPath } from './display.ts'
 import { count, duration, size } from './format.ts'
 import type { Output } from './output.ts'
+import { answerStatus } from './status-signal.ts'
 
 export interface Progress {
   expect(files: number, bytes: number): void
@@ -51,8 +52,7 @@ export function startProgress(output: Output, what: string): Progress {
   const tick = output.isJson ? event : output.isTerminal ? () => output.status(line()) : () => output.info(line())
   const timer = isShown ? setInterval(tick, every) : undefined
   timer?.unref()
-  const onAsked = (): void => output.warn(line())
-  process.on('SIGUSR1', onAsked)
+  const takeBack = answerStatus(() => output.warn(line()))
   return {
     expect(newFiles, newBytes) {
       expectedFiles = newFiles
@@ -69,7 +69,7 @@ export function startProgress(output: Output, what: string): Progress {
     },
     stop() {
       clearInterval(timer)
-      process.off('SIGUSR1', onAsked)
+      takeBack()
       if (output.isTerminal && isShown && !output.isJson) output.status('')
     },
   }

@@ -3,6 +3,7 @@ import { closeSync, openSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { ReadStream } from 'node:tty'
 import { Writable } from 'node:stream'
+import { BackupError } from '../index.ts'
 
 /** undefined where there is no terminal to ask at. */
 export async function askHidden(question: string): Promise<string | undefined> {
@@ -17,10 +18,10 @@ export async function askHidden(question: string): Promise<string | undefined> {
   const readline = createInterface({ input, output: silent, terminal: true })
   process.stderr.write(question)
   try {
-    return await new Promise<string | undefined>((resolve) => {
+    return await new Promise<string | undefined>((resolve, reject) => {
       readline.once('line', resolve)
       readline.once('close', () => resolve(undefined))
-      readline.once('SIGINT', () => process.kill(process.pid, 'SIGINT'))
+      readline.once('SIGINT', () => reject(new BackupError('INTERRUPTED', 'interrupted before a password was given')))
     })
   } finally {
     readline.close()

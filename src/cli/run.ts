@@ -1,30 +1,41 @@
 /** Runs one command: arguments, context, the library's work, and what to say of its end. */
 import { rmSync } from 'node:fs'
-import { BackupError, isBackupError, openBackend, openRepository, parseLocation, type Repository } from '../index.ts'
+import { BackupError, isBackupError, openBackend, openRepository, parseLocation, programVersion, type Repository } from '../index.ts'
 import { cacheDir } from './cache-dir.ts'
 import type { Arguments, Command, Context } from './command.ts'
 import { type CommandName, COMMANDS } from './commands.ts'
 import { display } from './display.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
 import { createOutput, type Output } from './output.ts'
-import { helpOf, parseArguments } from './parse.ts'
+import { helpOf } from './help.ts'
+import { parseArguments } from './parse.ts'
 import { readPassword, takeSecretsFromEnvironment } from './password.ts'
 import { interruption } from './signals.ts'
+import { answerStatus } from './status-signal.ts'
+import { hasStdoutFailed, outliveReader } from './stdout.ts'
 
 export async function runCommand(name: CommandName, argv: readonly string[]): Promise<number> {
   takeSecretsFromEnvironment()
   const isJson = argv.includes('--json')
   let output = createOutput({ json: isJson, quiet: false, verbose: argv.includes('-v') || argv.includes('--verbose') })
+  process.on('uncaughtException', (error) => process.exit(report(error, output)))
+  answerStatus(() => output.warn(`nacre: ${name} has begun`))
   try {
     const { command } = await COMMANDS[name].load()
     const beforeDashes = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv
     if (beforeDashes.includes('--help') || beforeDashes.includes('-h')) {
-      output.result(await helpOf(command))
+      output.result(helpOf(command, process.stdout.columns))
+      return EXIT.done
+    }
+    if (beforeDashes.includes('--version')) {
+      output.result(`nacre ${programVersion()}`)
       return EXIT.done
     }
     const args = parseArguments(argv, command)
     output = createOutput({ json: args.flag('json'), quiet: args.flag('quiet'), verbose: args.flag('verbose') })
-    return await withContext(command, args, output)
+    if (command.outlivesReader === true) outliveReader()
+    const code = await withContext(command, args, output)
+    return code === EXIT.done && hasStdoutFailed() ? EXIT.failed : code
   } catch (error) {
     return report(error, output)
   }
@@ -33,6 +44,9 @@ export async function runCommand(name: CommandName, argv: readonly string[]): Pr
 async function withContext(command: Command, args: Arguments, output: Output): Promise<number> {
   const signal = interruption()
   const cache = cacheDir(args.text('cache-dir'), args.flag('no-cache'), output)
+  const removeCache = (): void => rmSync(cache.path, { recursive: true, force: true })
+  // However it ends: a reader that went away ends it by process.exit.
+  if (cache.isTemporary) process.once('exit', removeCache)
   let repository: Repository | undefined
   let password: Promise<Uint8Array> | undefined
   const context: Context = {
@@ -52,7 +66,7 @@ async function withContext(command: Command, args: Arguments, output: Output): P
     return await command.run(context)
   } finally {
     await repository?.[Symbol.asyncDispose]()
-    if (cache.isTemporary) rmSync(cache.path, { recursive: true, force: true })
+    if (cache.isTemporary) removeCache()
   }
 }
 
@@ -80,6 +94,10 @@ function report(error: unknown, output: Output): number {
   if (output.isJson) output.json({ type: 'error', code, message, ...(isOurs && error.path !== undefined ? { path: error.path } : {}) })
   const lines = message.split('\n').map(display).join('\n')
   output.warn(isOurs ? `nacre: ${lines}` : `nacre: ${lines} (this is a bug in nacre; -v shows where)`)
-  if (!isOurs && output.isVerbose && error instanceof Error) output.warn(error.stack ?? '')
+  const wantsMore = output.isVerbose || (process.env['NACRE_DEBUG'] ?? '') !== ''
+  if (wantsMore && error instanceof Error) {
+    if (!isOurs) output.warn((error.stack ?? '').split('\n').map(display).join('\n'))
+    for (let cause = error.cause; cause instanceof Error; cause = cause.cause) output.warn(`nacre: because: ${display(cause.message)}`)
+  }
   return isOurs ? exitCodeOf(error.code) : EXIT.failed
 }

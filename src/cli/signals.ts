@@ -1,6 +1,8 @@
-/** SIGINT and SIGTERM end the work in order; a second one ends it at once. */
+/** SIGINT and SIGTERM end the work in order, a second one at once. */
 import { BackupError } from '../index.ts'
 import { EXIT } from './exit-codes.ts'
+
+const GRACE_MS = 5000
 
 export function interruption(): AbortSignal {
   const controller = new AbortController()
@@ -8,7 +10,7 @@ export function interruption(): AbortSignal {
     if (controller.signal.aborted) process.exit(EXIT.interrupted)
     controller.abort(new BackupError('INTERRUPTED', `interrupted by ${name}; what was stored so far is kept and used by the next run`))
     // A call that does not look at the signal must not hold up who asked us to stop.
-    setTimeout(() => process.exit(EXIT.interrupted), 5000).unref()
+    setTimeout(() => process.exit(EXIT.interrupted), GRACE_MS).unref()
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)

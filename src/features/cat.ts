@@ -160,7 +160,7 @@ function directoryJson(directory: PackDirectory): Json {
 export async function catIndex(repository: Repository, prefix: string): Promise<Json> {
   const { name } = await findObject(repository, 'index', prefix)
   const { group } = splitName(name)
-  const index = decodeIndex(repository.keyring, group, await loadObject(repository.backend, { type: 'index', name }), trustedWriters(repository, group), `index object ${name}`)
+  const index = decodeIndex(repository.keyring, name, await loadObject(repository.backend, { type: 'index', name }), trustedWriters(repository, group))
   return { id: name, replaces: index.replaces, packs: index.packs.map((pack) => ({ id: pack.packId, size: pack.sizeBytes, session: toHex(pack.session), ...directoryJson(pack) })) }
 }
 

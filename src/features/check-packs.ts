@@ -90,7 +90,7 @@ async function* packEntries(repository: Repository, chosen: Set<string>, signal:
     const { group } = splitName(info.name)
     let packs: readonly PackEntry[]
     try {
-      packs = decodeIndex(repository.keyring, group, await loadObject(repository.backend, info, signal), trustedWriters(repository, group), info.name).packs
+      packs = decodeIndex(repository.keyring, info.name, await loadObject(repository.backend, info, signal), trustedWriters(repository, group)).packs
     } catch (error) {
       // Damaged index objects are findings of their own.
       if (isBackupError(error, 'CORRUPT') || isBackupError(error, 'BACKEND_NOT_FOUND')) continue

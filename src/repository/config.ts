@@ -65,7 +65,7 @@ export function decodeConfig(keyring: Keyring, bytes: Uint8Array): RepositoryCon
   return {
     chunker,
     frameBytes: atLeast(64 * KIB, asCount(map.get(7), 'frame size', FRAME_BYTES_LIMIT)),
-    packBytes: atLeast(KIB * KIB, asCount(map.get(8), 'pack size', PACK_BYTES_LIMIT)),
+    packBytes: atLeast(KIB * KIB, asCount(map.get(8), 'pack size', PACK_BYTES_LIMIT / 2)),
     createdNs: asI64(map.get(2), 'creation time'),
     program: asText(map.get(1), 'program'),
     requiredFeatures,

@@ -71,7 +71,8 @@ function openEnvelope(keyring: Keyring, group: number, envelope: Envelope): Uint
   if (envelope.kind === ENVELOPE_SYMMETRIC && wrapKey !== undefined && equalSecret(envelope.recipient, keyName(keyring, wrapKey))) {
     return open(wrapKey, envelope.bytes, aad)
   }
-  if (envelope.kind === ENVELOPE_BOX && keyring.boxSeed !== undefined) return openBox(keyring.boxSeed, envelope.bytes, aad)
+  const isOurBox = keyring.boxSeed !== undefined && equalSecret(envelope.recipient, keyName(keyring, keyring.boxPublic))
+  if (envelope.kind === ENVELOPE_BOX && isOurBox) return openBox(keyring.boxSeed!, envelope.bytes, aad)
   return undefined
 }
 

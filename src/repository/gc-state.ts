@@ -26,20 +26,21 @@ export async function readGcState(repository: Repository, signal?: AbortSignal):
     kinds.set(parsed.generation, known.add(parsed.kind))
   }
   const generations = [...kinds.keys()].sort((a, b) => b - a)
-  const condemned = new Set<string>()
+  let condemned: ReadonlySet<string> | undefined
   let swept: ReadonlySet<string> | undefined
   for (const generation of generations) {
     const verdict = kinds.get(generation)!.has('verdict') ? await readRecord(repository, generation, 'verdict', signal) : undefined
-    if (generation === generations[0]) {
+    // The newest that is the owner's word: one that is not must not end the protection of one that is.
+    if (condemned === undefined) {
       const record = verdict ?? (kinds.get(generation)!.has('plan') ? await readRecord(repository, generation, 'plan', signal) : undefined)
-      for (const pack of record?.packs ?? []) condemned.add(pack)
+      if (record !== undefined) condemned = new Set(record.packs)
     }
     if (verdict !== undefined) {
       swept = new Set([...verdict.sweep, ...verdict.sweptBefore])
       break
     }
   }
-  return generations.length === 0 ? NOTHING : { condemned, swept: swept ?? NOTHING.swept }
+  return { condemned: condemned ?? NOTHING.condemned, swept: swept ?? NOTHING.swept }
 }
 
 async function readRecord(repository: Repository, generation: number, kind: 'plan' | 'verdict', signal: AbortSignal | undefined): Promise<GcRecord | undefined> {

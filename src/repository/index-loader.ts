@@ -70,7 +70,7 @@ async function absorbListed(repository: Repository, catalogue: Catalogue, group:
   const read = async (info: (typeof unknown)[number]): Promise<{ name: string; index: IndexObject | undefined | Error }> => {
     try {
       const bytes = await loadObject(backend, info, options.signal)
-      return { name: info.name, index: decodeIndex(keyring, group, bytes, trustedWriters(repository, group), `index object ${info.name}`) }
+      return { name: info.name, index: decodeIndex(keyring, info.name, bytes, trustedWriters(repository, group)) }
     } catch (error) {
       if (isBackupError(error, 'BACKEND_NOT_FOUND')) return { name: info.name, index: undefined }
       if (options.tolerant === true && isBackupError(error, 'CORRUPT')) return { name: info.name, index: error }

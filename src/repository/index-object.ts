@@ -5,8 +5,10 @@
 import { sha256 } from '../crypto/hash.ts'
 import { asArray, asBytes, asMap, decodeCbor, encodeCbor } from '../codec/cbor.ts'
 import { toHex } from '../util/bytes.ts'
+import { BackupError } from '../util/errors.ts'
 import { ID_BYTES, RECORD } from './format.ts'
 import type { Keyring } from './keyring.ts'
+import { splitName } from './objects.ts'
 import { type PackEntry, packEntriesFromCbor, packEntryToCbor } from './pack-entry.ts'
 import { openObject, sealObject } from './sealed-object.ts'
 import { decodeSigned, encodeSigned } from './signed.ts'
@@ -26,10 +28,15 @@ export function encodeIndex(keyring: Keyring, group: number, index: IndexObject)
 }
 
 /**
+ * @param name - `<group>/<id>`, under which it was found
  * @param trusted - public keys that may write index objects of this group
  * @throws {BackupError} CORRUPT
  */
-export function decodeIndex(keyring: Keyring, group: number, bytes: Uint8Array, trusted: readonly Uint8Array[], what: string): IndexObject {
+export function decodeIndex(keyring: Keyring, name: string, bytes: Uint8Array, trusted: readonly Uint8Array[]): IndexObject {
+  const what = `index object ${name}`
+  const { group, id } = splitName(name)
+  // The name is the hash: an older object put under a newer one's name is not that one.
+  if (toHex(sha256(bytes)) !== id) throw new BackupError('CORRUPT', `${what} has other bytes than those that gave it its name`)
   const as = { type: RECORD.index, group, name: '' }
   const { payload } = openObject(keyring, keyring.index(group), bytes, { types: [as.type], group, name: '' }, what)
   const map = asMap(decodeCbor(decodeSigned(payload, keyring.repositoryId, as, trusted, what).body), what)

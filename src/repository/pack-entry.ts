@@ -72,8 +72,9 @@ export function decodeDirectory(frameBytes: Uint8Array, blobs: Uint8Array, what:
     const frame = decodeFrame(view, at, what)
     if (frame.offset < packAt) throw new BackupError('CORRUPT', `${what} has frames that overlap`)
     packAt = frame.offset + frame.storedBytes
+    if (frame.blobCount > (blobs.length - blobAt) / BLOB_RECORD_BYTES) throw new BackupError('CORRUPT', `${what} states more blobs than it lists`)
     let plain = 0
-    for (let i = 0; i < frame.blobCount && blobAt < blobs.length; i++, blobAt += BLOB_RECORD_BYTES) plain += blobView.getUint32(blobAt + ID_BYTES, true)
+    for (let i = 0; i < frame.blobCount; i++, blobAt += BLOB_RECORD_BYTES) plain += blobView.getUint32(blobAt + ID_BYTES, true)
     if (plain !== frame.plainBytes) throw new BackupError('CORRUPT', `${what} has a frame whose blobs do not add up`)
     frames.push(frame)
   }

@@ -35,7 +35,8 @@ export interface FileEvents {
 }
 
 export interface FileRestorer {
-  add(file: RestoreFile): Promise<void>
+  /** A promise only where it must wait. */
+  add(file: RestoreFile): void | Promise<void>
   finish(): Promise<void>
 }
 
@@ -82,31 +83,42 @@ export function createFileRestorer(options: FileRestorerOptions): FileRestorer {
     running.catch(() => undefined)
   }
 
-  const blobsOf = async function* (content: Content | undefined): AsyncGenerator<Iterable<ContentBlob>> {
-    if (content === undefined) return
-    if (content.kind === 'inline') yield contentBlobs(content.records)
-    else yield* options.trees.content(content)
+  const gather = (pending: Pending, blobs: Iterable<ContentBlob>, from: number): number => {
+    let position = from
+    for (const blob of blobs) {
+      uses.push({ file: pending, blob, position })
+      position += blob.length
+    }
+    return position
+  }
+
+  const ended = (pending: Pending, position: number): void | Promise<void> => {
+    const { size } = pending.file.node
+    if (position !== size) pending.problem ??= { reason: 'damaged', message: `the snapshot says ${size} bytes and lists ${position}` }
+    if (files.length >= WINDOW_FILES || uses.length >= WINDOW_BLOBS) return flush(undefined)
+  }
+
+  const addLong = async (pending: Pending, content: Content): Promise<void> => {
+    let position = 0
+    try {
+      for await (const blobs of options.trees.content(content)) {
+        position = gather(pending, blobs, position)
+        if (uses.length >= WINDOW_BLOBS) await flush(pending)
+      }
+    } catch (error) {
+      if (!isBackupError(error, 'CORRUPT') && !isBackupError(error, 'BLOB_MISSING')) throw error
+      pending.problem = { reason: 'damaged', message: error.message }
+    }
+    return ended(pending, position)
   }
 
   return {
-    async add(file) {
+    add(file) {
       const pending: Pending = { file, open: undefined, problem: undefined, isDone: false }
       files.push(pending)
-      let position = 0
-      try {
-        for await (const blobs of blobsOf(file.node.content)) {
-          for (const blob of blobs) {
-            uses.push({ file: pending, blob, position })
-            position += blob.length
-          }
-          if (uses.length >= WINDOW_BLOBS) await flush(pending)
-        }
-      } catch (error) {
-        if (!isBackupError(error, 'CORRUPT') && !isBackupError(error, 'BLOB_MISSING')) throw error
-        pending.problem = { reason: 'damaged', message: error.message }
-      }
-      if (position !== file.node.size) pending.problem ??= { reason: 'damaged', message: `the snapshot says ${file.node.size} bytes and lists ${position}` }
-      if (files.length >= WINDOW_FILES) await flush(undefined)
+      const { content } = file.node
+      if (content?.kind === 'list') return addLong(pending, content)
+      return ended(pending, content === undefined ? 0 : gather(pending, contentBlobs(content.records), 0))
     },
     async finish() {
       await flush(undefined)

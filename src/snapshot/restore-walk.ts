@@ -22,44 +22,83 @@ export interface Selection {
 const ROOT = Buffer.from('/')
 const EMPTY = new Uint8Array(0)
 const DEPTH_LIMIT = 4096
+const BATCH_STEPS = 512
 
-/** Paths of the steps are relative to the target, without a leading slash. */
-export async function* walkSelection(trees: TreeReader, selection: Selection): AsyncGenerator<RestoreStep> {
+interface Open {
+  /** undefined for the outermost folder, which is the target itself. */
+  readonly node: Node | undefined
+  readonly shown: Uint8Array
+  readonly path: Uint8Array
+  readonly lists: AsyncIterator<readonly Node[]>
+  nodes: readonly Node[]
+  next: number
+  /** A folder is made when it, or something in it, is wanted. */
+  isEntered: boolean
+}
+
+/**
+ * Steps in batches, since a turn of the event loop for each would cost more than the step. Paths
+ * are relative to the target, without a leading slash.
+ */
+export async function* walkSelection(trees: TreeReader, selection: Selection): AsyncGenerator<readonly RestoreStep[]> {
   const excluder = createExcluder(selection.exclude)
   const includer = selection.include.length === 0 ? undefined : createExcluder(selection.include)
-  // A folder is made when the first thing in it is wanted.
-  const waiting: { path: Uint8Array; node: Node }[] = []
+  const stack: Open[] = []
+  let steps: RestoreStep[] = []
 
-  async function* folder(tree: Uint8Array, shown: Uint8Array, path: Uint8Array, depth: number): AsyncGenerator<RestoreStep> {
-    if (depth > DEPTH_LIMIT) throw new BackupError('CORRUPT', `${escapeBytes(shown)} lies deeper than ${DEPTH_LIMIT} folders`)
-    for await (const nodes of trees.nodes(tree)) for (const node of nodes) yield* entry(node, shown, path, depth)
+  const open = (node: Node | undefined, tree: Uint8Array | undefined, shown: Uint8Array, path: Uint8Array): void => {
+    if (stack.length > DEPTH_LIMIT) throw new BackupError('CORRUPT', `${escapeBytes(shown)} lies deeper than ${DEPTH_LIMIT} folders`)
+    const lists = tree === undefined ? nothing() : trees.nodes(tree)
+    stack.push({ node, shown, path, lists, nodes: [], next: 0, isEntered: false })
   }
 
-  async function* entry(node: Node, shownFolder: Uint8Array, folderPath: Uint8Array, depth: number): AsyncGenerator<RestoreStep> {
+  const enterAll = (): void => {
+    for (const folder of stack) {
+      if (folder.isEntered) continue
+      folder.isEntered = true
+      if (folder.node !== undefined) steps.push({ kind: 'enter', path: folder.path, node: folder.node })
+    }
+  }
+
+  const visit = (node: Node, shownFolder: Uint8Array, folder: Uint8Array): void => {
     const shown = joinPath(shownFolder, node.name)
-    const path = joinPath(folderPath, node.name)
+    const path = joinPath(folder, node.name)
     const isFolder = node.type === 'directory'
     if (excluder.excludes(shown, isFolder)) return
     const isWanted = includer === undefined || includer.excludes(shown, isFolder)
-    if (!isFolder && !isWanted) return
-    if (!isFolder) {
-      for (const step of waiting.splice(0)) yield { kind: 'enter', ...step }
-      yield { kind: 'entry', path, folder: folderPath, node }
-      return
-    }
-    const step = { path, node }
-    waiting.push(step)
-    if (isWanted) for (const above of waiting.splice(0)) yield { kind: 'enter', ...above }
-    if (node.subtree !== undefined) yield* folder(node.subtree, shown, path, depth + 1)
-    const at = waiting.indexOf(step)
-    if (at === -1) yield { kind: 'leave', path, node }
-    else waiting.splice(at, 1)
+    if (isFolder) open(node, node.subtree, shown, path)
+    if (isWanted) enterAll()
+    if (isWanted && !isFolder) steps.push({ kind: 'entry', path, folder, node })
   }
 
   const start = await findNode(trees, selection.tree, selection.path ?? ROOT)
-  if (start.node === undefined) yield* folder(selection.tree, ROOT, EMPTY, 0)
-  else if (start.node.type !== 'directory') yield* entry(start.node, start.folder, EMPTY, 0)
-  else if (start.node.subtree !== undefined) yield* folder(start.node.subtree, joinPath(start.folder, start.node.name), EMPTY, 0)
+  if (start.node === undefined) open(undefined, selection.tree, ROOT, EMPTY)
+  else if (start.node.type === 'directory') open(undefined, start.node.subtree, joinPath(start.folder, start.node.name), EMPTY)
+  else visit(start.node, start.folder, EMPTY)
+
+  while (stack.length > 0) {
+    const folder = stack.at(-1)!
+    if (folder.next < folder.nodes.length) {
+      visit(folder.nodes[folder.next++]!, folder.shown, folder.path)
+    } else {
+      const list = await folder.lists.next()
+      folder.nodes = list.done === true ? [] : list.value
+      folder.next = 0
+      if (list.done === true) {
+        stack.pop()
+        if (folder.isEntered && folder.node !== undefined) steps.push({ kind: 'leave', path: folder.path, node: folder.node })
+      }
+    }
+    if (steps.length >= BATCH_STEPS) {
+      yield steps
+      steps = []
+    }
+  }
+  yield steps
+}
+
+async function* nothing(): AsyncGenerator<readonly Node[]> {
+  // A folder that could not be read when it was backed up has no list.
 }
 
 /**

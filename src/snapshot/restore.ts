@@ -24,6 +24,8 @@ import { type RestoreStep, type Selection, walkSelection } from './restore-walk.
 import { splitPath } from './source-paths.ts'
 import { openTreeReader, type TreeReader } from './tree-reader.ts'
 
+type Entry = Extract<RestoreStep, { kind: 'entry' }>
+
 /**
  * @throws {BackupError} PATH_NOT_FOUND; TARGET_REFUSED - the target cannot be made or written; what
  * the backend throws. Problems of single files are data in the result.
@@ -52,27 +54,34 @@ export async function restore(repository: Repository, options: RestoreOptions): 
       onProblem: (file, reason, message) => tally.problem(file.path, reason, message),
       onBytes: tally.bytes,
     })
-    for await (const step of walkSelection(trees, selection)) {
-      if (step.kind === 'enter') folders.enter(step.path, step.node)
-      else if (step.kind === 'leave') folders.leave()
-      else if (step.node.type === 'file') await restoreFile(step)
-      else if (options.dryRun === true) tally.planned('create', step.path, 0)
+    for await (const steps of walkSelection(trees, selection)) {
+      for (const step of steps) {
+        if (step.kind === 'enter') folders.enter(step.path, step.node)
+        else if (step.kind === 'leave') folders.leave()
+        else if (step.node.type === 'file') {
+          const pending = restoreFile(step)
+          if (pending !== undefined) await pending
+        } else if (options.dryRun === true) tally.planned('create', step.path, 0)
+      }
     }
     await files.finish()
     if (options.dryRun !== true) await finishFolders(trees, selection, folders, specials)
     if (options.verify === true && options.dryRun !== true) await verifyFiles(trees, selection, folders, look, tally)
     return { ...tally.result(), durationMs: monotonicMs() - started }
 
-    async function restoreFile(step: Extract<RestoreStep, { kind: 'entry' }>): Promise<void> {
+    function restoreFile(step: Entry): void | Promise<void> {
       const dirFd = folders.current()
-      if (dirFd === undefined) return
-      if (specials.isLater(step)) return
-      const standing = dirFd === folders.PLANNED || folders.isFresh() ? 'absent' : await look.compare(dirFd, step.node)
+      if (dirFd === undefined || specials.isLater(step)) return
+      if (dirFd === folders.PLANNED || folders.isFresh()) return makeFile(step, 'absent')
+      return look.compare(dirFd, step.node).then((standing) => makeFile(step, standing))
+    }
+
+    function makeFile(step: Entry, standing: 'absent' | 'same' | 'other'): void | Promise<void> {
       if (standing === 'same') return tally.unchanged(step.path)
       if (standing === 'other') return tally.problem(step.path, 'kept', 'another file stands there and was left as it is')
       if (options.dryRun === true) return tally.planned('create', step.path, step.node.size)
       options.onEvent?.({ type: 'file', path: step.path })
-      await files.add({ path: step.path, folder: step.folder, node: step.node, attributes: attributesOf(step.node) })
+      return files.add({ path: step.path, folder: step.folder, node: step.node, attributes: attributesOf(step.node) })
     }
   } finally {
     if (targetFd !== -1) close(targetFd)
@@ -81,22 +90,27 @@ export async function restore(repository: Repository, options: RestoreOptions): 
 
 /** The second walk: links, devices, and the folders' own attributes on the way out. */
 async function finishFolders(trees: TreeReader, selection: Selection, folders: ReturnType<typeof createFolders>, specials: ReturnType<typeof createSpecials>): Promise<void> {
-  for await (const step of walkSelection(trees, selection)) {
-    if (step.kind === 'enter') folders.reopen(step.path, step.node)
-    else if (step.kind === 'leave') folders.finish(step.node)
-    else specials.make(folders.targetFd, folders.current(), step)
+  for await (const steps of walkSelection(trees, selection)) {
+    for (const step of steps) {
+      if (step.kind === 'enter') folders.reopen(step.path, step.node)
+      else if (step.kind === 'leave') folders.finish(step.node)
+      else specials.make(folders.targetFd, folders.current(), step)
+    }
   }
 }
 
 async function verifyFiles(trees: TreeReader, selection: Selection, folders: ReturnType<typeof createFolders>, look: ReturnType<typeof createTargetLook>, tally: Tally): Promise<void> {
-  for await (const step of walkSelection(trees, selection)) {
-    if (step.kind === 'enter') folders.reopen(step.path, step.node)
-    else if (step.kind === 'leave') folders.leave()
-    else if (step.node.type === 'file') {
-      const dirFd = folders.current()
-      if (dirFd === undefined || tally.hasProblem(step.path)) continue
-      if (await look.isContentOf(dirFd, step.node)) tally.verified()
-      else tally.problem(step.path, 'damaged', 'read again, it is not what the snapshot holds: the target\'s disk or memory is faulty')
+  const verifyFile = async (step: Entry): Promise<void> => {
+    const dirFd = folders.current()
+    if (dirFd === undefined || tally.hasProblem(step.path)) return
+    if (await look.isContentOf(dirFd, step.node)) tally.verified()
+    else tally.problem(step.path, 'damaged', 'read again, it is not what the snapshot holds: the target\'s disk or memory is faulty')
+  }
+  for await (const steps of walkSelection(trees, selection)) {
+    for (const step of steps) {
+      if (step.kind === 'enter') folders.reopen(step.path, step.node)
+      else if (step.kind === 'leave') folders.leave()
+      else if (step.node.type === 'file') await verifyFile(step)
     }
   }
 }

@@ -1,6 +1,6 @@
 /**
  * The repository's snapshots: listed, read once, and remembered in the catalogue under their
- * immutable names. A fence, a ghost or a forgotten snapshot is none.
+ * immutable names. A fence or a ghost is none.
  */
 import { open, seal } from '../crypto/aead.ts'
 import { deriveKey } from '../crypto/derive.ts'
@@ -37,9 +37,8 @@ export async function loadSnapshots(repository: Repository, options: { readonly 
   const { signal } = options
   const cache = snapshotCache(repository, await repository.catalogue())
   const listed = (await listObjects(backend, 'snapshots', signal)).filter((info) => keyring.role === 'owner' || splitName(info.name).group === keyring.group)
-  const forgotten = new Set((await listObjects(backend, 'forgotten', signal)).map((info) => info.name))
   const { swept } = options.gc ?? (await readGcState(repository, signal))
-  const wanted = listed.filter((info) => !forgotten.has(info.name) && !swept.has(info.name))
+  const wanted = listed.filter((info) => !swept.has(info.name))
   const snapshots: Snapshot[] = []
   const problems: SnapshotProblem[] = []
 

@@ -42,8 +42,8 @@ describe('IdSet', () => {
     fc.assert(fc.property(steps, (all) => agreesWithModel(all, crowdedId)))
   })
 
-  test('does what a Set does while it grows from two slots', () => {
-    fc.assert(fc.property(steps, (all) => agreesWithModel(all, crowdedId, 2)))
+  test('does what a Set does while it grows from four slots', () => {
+    fc.assert(fc.property(steps, (all) => agreesWithModel(all, crowdedId, 4)))
   })
 
   test('holds many ids, finds each and no other, and forgets those taken out', () => {

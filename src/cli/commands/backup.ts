@@ -3,10 +3,11 @@ import { BackupError, backup, type BackupEvent, type BackupResult, loadSnapshots
 import type { Arguments, Command } from '../command.ts'
 import { display, displayPath } from '../display.ts'
 import { EXIT } from '../exit-codes.ts'
-import { count, duration, size } from '../format.ts'
+import { count, duration, grouped, size } from '../format.ts'
 import type { Output } from '../output.ts'
 import { person } from '../person.ts'
 import { type Progress, startProgress } from '../progress.ts'
+import { argumentBytes } from '../raw-arguments.ts'
 
 const SHOWN = 20
 const LOW_PRIORITY = 10
@@ -31,9 +32,10 @@ export const command: Command = {
     'dry-run': { kind: 'flag', describe: 'do everything but store' },
   },
   positionals: [1, Number.POSITIVE_INFINITY],
+  outlivesReader: true,
   async run({ args, output, signal, openRepository }) {
     const options = {
-      paths: args.positionals.map((path) => args.bytesOf(path)),
+      paths: args.positionals.map(argumentBytes),
       tags: args.texts('tag').flatMap((text) => text.split(',')).filter((tag) => tag !== ''),
       label: args.text('label'),
       description: args.text('description'),
@@ -127,8 +129,8 @@ function summaryJson(result: BackupResult): unknown {
 function tell(output: Output, result: BackupResult, isDry: boolean): void {
   const { summary } = result
   const hidden = result.skipped.length - SHOWN
-  if (hidden > 0 && !output.isVerbose) output.warn(`nacre: and ${hidden} more (-v shows all)`)
-  output.info(`${count(summary.totalFiles, 'file')}, ${size(summary.totalBytes)}: ${summary.filesNew.toLocaleString('en-US')} new, ${summary.filesChanged.toLocaleString('en-US')} changed, ${summary.filesUnmodified.toLocaleString('en-US')} unmodified`)
+  if (hidden > 0 && !output.isVerbose) output.warn(`nacre: and ${grouped(hidden)} more (-v shows all)`)
+  output.info(`${count(summary.totalFiles, 'file')}, ${size(summary.totalBytes)}: ${grouped(summary.filesNew)} new, ${grouped(summary.filesChanged)} changed, ${grouped(summary.filesUnmodified)} unmodified`)
   output.info(`${isDry ? 'would add' : 'added'} ${size(summary.dataAdded)}, ${size(summary.dataAddedStored)} stored, in ${duration(result.durationMs)}`)
   if (result.skipped.length > 0) output.warn(`nacre: ${count(result.skipped.length, 'file')} could not be saved as ${result.skipped.length === 1 ? 'it was' : 'they were'}`)
   output.result(result.snapshotId === undefined ? 'dry run: nothing was stored' : `snapshot ${shortId(result.snapshotId)} saved${result.parent === undefined ? '' : ` (parent ${shortId(result.parent)})`}`)

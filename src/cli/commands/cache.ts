@@ -1,5 +1,6 @@
 import { BackupError, cacheInfo, clearCache } from '../../index.ts'
 import type { Command } from '../command.ts'
+import { display } from '../display.ts'
 import { count, size, table } from '../format.ts'
 import { suggestion } from '../suggest.ts'
 
@@ -15,7 +16,7 @@ export const command: Command = {
       const { repositories } = await cacheInfo(cacheFolder)
       if (output.isJson) output.json({ folder: cacheFolder, repositories: repositories.map((entry) => ({ repository_id: entry.repositoryId, bytes: entry.bytes, catalogues: entry.catalogues })) })
       else {
-        output.result(`cache in ${cacheFolder}`)
+        output.result(`cache in ${display(cacheFolder)}`)
         if (repositories.length > 0) output.result(table(['repository', 'size', 'catalogues'], repositories.map((entry) => [entry.repositoryId, size(entry.bytes), String(entry.catalogues)])))
       }
       return 0

@@ -1,5 +1,6 @@
 import { BackupError, catBlob, catConfig, catIndex, catKey, catPack, catTree, loadSnapshots, nowNs, resolveSnapshot, snapshotJson } from '../../index.ts'
 import type { Command } from '../command.ts'
+import { displayJson } from '../display.ts'
 import { suggestion } from '../suggest.ts'
 
 const KINDS = ['config', 'snapshot', 'tree', 'blob', 'pack', 'index', 'key']
@@ -29,7 +30,7 @@ export const command: Command = {
       index: () => catIndex(repository, name),
       key: () => catKey(repository, name),
     }
-    output.result(JSON.stringify(await shown[kind]!(), undefined, output.isJson ? undefined : 2))
+    output.result(displayJson(await shown[kind]!(), output.isJson ? undefined : 2))
     return 0
   },
 }

@@ -19,6 +19,7 @@ export const command: Command = {
     threads: { kind: 'text', value: 'N', describe: 'worker threads; 0 works without any (one per core)' },
   },
   positionals: [0, 0],
+  outlivesReader: true,
   async run({ args, output, signal, openRepository }) {
     const readData = readDataOf(args)
     const threads = threadsOf(args)

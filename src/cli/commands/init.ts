@@ -1,5 +1,6 @@
 import { BackupError, createBackend, createRepository, parseLocation } from '../../index.ts'
 import type { Command } from '../command.ts'
+import { display } from '../display.ts'
 import { parseSize, size } from '../format.ts'
 import { readPassword } from '../password.ts'
 import { person } from '../person.ts'
@@ -22,7 +23,7 @@ export const command: Command = {
     const { id, chunker } = await createRepository({ backend, password, chunkBytes, person: person() })
     if (output.isJson) output.json({ type: 'summary', repository_id: id, location: backend.location, chunk_average: chunker.averageBytes })
     else {
-      output.result(`made repository ${id} at ${backend.location} (chunks of ${size(chunker.averageBytes)} on average)`)
+      output.result(`made repository ${id} at ${display(backend.location)} (chunks of ${size(chunker.averageBytes)} on average)`)
       output.info('Keep the password: without it everything in the repository is lost.')
     }
     return 0

@@ -2,6 +2,7 @@ import { addKey, BackupError, changePassword, formatTime, listKeys, removeKey } 
 import type { Command, Context } from '../command.ts'
 import { display } from '../display.ts'
 import { table } from '../format.ts'
+import { localTime } from '../local-time.ts'
 import { readPassword } from '../password.ts'
 import { person } from '../person.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -24,7 +25,7 @@ export const command: Command = {
       remove: () => remove(context, id),
       passwd: () => change(context),
     }
-    const chosen = actions[action]
+    const chosen = Object.hasOwn(actions, action) ? actions[action] : undefined
     if (chosen === undefined) throw new BackupError('INVALID_ARGUMENT', `key has no "${action}"${suggestion(action, Object.keys(actions), 'key ')}\nusage: nacre ${this.usage}`)
     if (id !== undefined && action !== 'remove') throw new BackupError('INVALID_ARGUMENT', `"${id}" is one argument too many\nusage: nacre ${this.usage}`)
     return chosen()
@@ -37,7 +38,7 @@ async function list({ output, openRepository }: Context): Promise<number> {
   if (output.isJson) {
     output.json(keys.map((key) => ({ id: key.id, role: key.role, user: key.user, host: key.host, created: formatTime(key.createdNs, 0), current: key.isCurrent })))
   } else {
-    output.result(table(['', 'id', 'role', 'user', 'host', 'created'], keys.map((key) => [key.isCurrent ? '*' : ' ', key.id.slice(0, 16), key.role, display(key.user), display(key.host), formatTime(key.createdNs, 0).slice(0, 19)])))
+    output.result(table(['', 'id', 'role', 'user', 'host', 'created'], keys.map((key) => [key.isCurrent ? '*' : ' ', key.id.slice(0, 16), key.role, display(key.user), display(key.host), localTime(key.createdNs)])))
   }
   return problems.length > 0 ? EXIT.failed : EXIT.done
 }
@@ -60,20 +61,23 @@ async function readNewAtTerminal(): Promise<Uint8Array> {
 async function add(context: Context): Promise<number> {
   const repository = await context.openRepository()
   const id = await addKey(repository, await context.password(), await newPassword(context), person())
-  context.output.result(`added key ${id.slice(0, 16)}`)
+  if (context.output.isJson) context.output.json({ type: 'summary', added: id })
+  else context.output.result(`added key ${id.slice(0, 16)}`)
   return 0
 }
 
 async function remove(context: Context, id: string | undefined): Promise<number> {
   if (id === undefined) throw new BackupError('INVALID_ARGUMENT', 'which key? "nacre key list" lists them')
   const removed = await removeKey(await context.openRepository(), id)
-  context.output.result(`removed key ${removed.slice(0, 16)}`)
+  if (context.output.isJson) context.output.json({ type: 'summary', removed })
+  else context.output.result(`removed key ${removed.slice(0, 16)}`)
   return 0
 }
 
 async function change(context: Context): Promise<number> {
   const repository = await context.openRepository()
   const { added, removed } = await changePassword(repository, await context.password(), await newPassword(context), person())
-  context.output.result(`the password is changed: key ${added.slice(0, 16)} for ${removed.slice(0, 16)}`)
+  if (context.output.isJson) context.output.json({ type: 'summary', added, removed })
+  else context.output.result(`the password is changed: key ${added.slice(0, 16)} for ${removed.slice(0, 16)}`)
   return 0
 }

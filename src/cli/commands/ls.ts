@@ -1,6 +1,8 @@
-import { formatTime, listTree, loadSnapshots, type Node, nodeJson, nowNs, parseSnapshotPath, resolveSnapshot, textFields } from '../../index.ts'
+import { listTree, loadSnapshots, type Node, nodeJson, nowNs, resolveSnapshot, textFields } from '../../index.ts'
 import type { Command } from '../command.ts'
-import { display, displayPath } from '../display.ts'
+import { display, displayJson, displayPath } from '../display.ts'
+import { localTime } from '../local-time.ts'
+import { snapshotPathOf } from '../snapshot-path.ts'
 
 export const command: Command = {
   usage: 'ls SNAPSHOT[:PATH]',
@@ -12,7 +14,7 @@ export const command: Command = {
   },
   positionals: [1, 1],
   async run({ args, output, signal, openRepository }) {
-    const { snapshot: text, path } = parseSnapshotPath(args.positionals[0]!)
+    const { snapshot: text, path } = snapshotPathOf(args.positionals[0]!)
     const repository = await openRepository()
     const snapshot = resolveSnapshot((await loadSnapshots(repository, { signal })).snapshots, text, nowNs())
     const listed = listTree(repository, snapshot, path, { recursive: args.flag('recursive') })
@@ -21,7 +23,7 @@ export const command: Command = {
       signal.throwIfAborted()
       if (output.isJson) {
         // One document, written as it comes: a list of a million need not be in memory.
-        output.result(`${isFirst ? '[' : ','}${JSON.stringify({ ...textFields('path', at), ...nodeJson(node) })}`)
+        output.result(`${isFirst ? '[' : ','}${displayJson({ ...textFields('path', at), ...nodeJson(node) })}`)
       } else output.result(args.flag('long') ? `${longLine(node)} ${displayPath(at)}${linkTarget(node)}` : displayPath(at))
       isFirst = false
     }
@@ -33,7 +35,7 @@ export const command: Command = {
 const TYPE_LETTER = { file: '-', directory: 'd', symlink: 'l', fifo: 'p', socket: 's', block: 'b', character: 'c' } as const
 
 function longLine(node: Node): string {
-  const time = formatTime(BigInt(node.mtimeS) * 1_000_000_000n, 0).slice(0, 19).replace('T', ' ')
+  const time = localTime(BigInt(node.mtimeS) * 1_000_000_000n)
   const owner = `${display(node.user ?? String(node.uid)).padEnd(8)} ${display(node.group ?? String(node.gid)).padEnd(8)}`
   return `${modeText(node)} ${String(node.links).padStart(3)} ${owner} ${String(node.size).padStart(12)} ${time}`
 }

@@ -1,10 +1,11 @@
-import { loadSnapshots, nowNs, parseSnapshotPath, resolveSnapshot, restore, type RestoreEvent, type RestoreResult, shortId, textFields } from '../../index.ts'
+import { loadSnapshots, nowNs, resolveSnapshot, restore, type RestoreEvent, type RestoreResult, shortId, textFields } from '../../index.ts'
 import type { Command } from '../command.ts'
 import { display, displayPath } from '../display.ts'
 import { EXIT } from '../exit-codes.ts'
 import { count, duration, size } from '../format.ts'
 import type { Output } from '../output.ts'
 import { type Progress, startProgress } from '../progress.ts'
+import { snapshotPathOf } from '../snapshot-path.ts'
 import { threadsOf } from './backup.ts'
 
 export const command: Command = {
@@ -20,13 +21,14 @@ export const command: Command = {
     threads: { kind: 'text', value: 'N', describe: 'worker threads; 0 works without any (one per core)' },
   },
   positionals: [1, 1],
+  outlivesReader: true,
   async run({ args, output, signal, openRepository }) {
-    const target = args.text('target')
-    if (target === undefined || target === '') {
+    const target = args.path('target')
+    if (target === undefined || target.length === 0) {
       output.warn(`nacre: where to? name a folder with --target\nusage: nacre ${this.usage}`)
       return EXIT.usage
     }
-    const { snapshot: text, path } = parseSnapshotPath(args.positionals[0]!)
+    const { snapshot: text, path } = snapshotPathOf(args.positionals[0]!)
     const threads = threadsOf(args)
     const repository = await openRepository()
     const snapshot = resolveSnapshot((await loadSnapshots(repository, { signal })).snapshots, text, nowNs())
@@ -35,14 +37,14 @@ export const command: Command = {
     let result: RestoreResult
     try {
       result = await restore(repository, {
-        snapshot, path, target: args.bytesOf(target), include: args.texts('include'), exclude: args.texts('exclude'),
+        snapshot, path, target, include: args.texts('include'), exclude: args.texts('exclude'),
         dryRun: isDry, verify: args.flag('verify'), threads, signal, onEvent: onEvent(output, progress),
       })
     } finally {
       progress.stop()
     }
     if (output.isJson) output.json(summaryJson(snapshot.id, result))
-    else tell(output, shortId(snapshot.id), target, result, isDry)
+    else tell(output, shortId(snapshot.id), typeof target === 'string' ? display(target) : displayPath(target), result, isDry)
     return result.problems.length > 0 ? EXIT.incomplete : EXIT.done
   },
 }
@@ -94,7 +96,7 @@ function tell(output: Output, id: string, target: string, result: RestoreResult,
   const verb = isDry ? 'would restore' : 'restored'
   const same = result.unchanged > 0 ? `, ${count(result.unchanged, 'file')} there already` : ''
   const verified = result.verified > 0 ? `, ${count(result.verified, 'file')} read again and right` : ''
-  output.info(`${verb} ${count(result.files, 'file')} (${size(result.bytes)}), ${count(result.folders, 'folder')} and ${count(result.others, 'other')} of snapshot ${id} to ${display(target)} in ${duration(result.durationMs)}${same}${verified}`)
+  output.info(`${verb} ${count(result.files, 'file')} (${size(result.bytes)}), ${count(result.folders, 'folder')} and ${count(result.others, 'other')} of snapshot ${id} to ${target} in ${duration(result.durationMs)}${same}${verified}`)
   if (result.warnings > 0) output.warn(`nacre: the system refused an owner, mode or time of ${count(result.warnings, 'file')} (-v names them); their bytes are whole`)
   if (result.problems.length > 0) output.warn(`nacre: ${count(result.problems.length, 'file')} not restored`)
 }

@@ -1,9 +1,8 @@
-import { resolve } from 'node:path'
 import { BackupError, filterSnapshots, formatTime, latestOfEach, loadSnapshots, shortId, type Snapshot, snapshotJson } from '../../index.ts'
 import type { Arguments, Command, OptionSpec } from '../command.ts'
 import { display, displayPath } from '../display.ts'
 import { EXIT } from '../exit-codes.ts'
-import { count, size, table } from '../format.ts'
+import { count, grouped, size, table } from '../format.ts'
 
 export const FILTERS: Readonly<Record<string, OptionSpec>> = {
   host: { kind: 'texts', value: 'HOST', describe: 'only of this host (may be repeated: any of them)' },
@@ -13,7 +12,7 @@ export const FILTERS: Readonly<Record<string, OptionSpec>> = {
 }
 
 export function filtered(snapshots: readonly Snapshot[], args: Arguments): Snapshot[] {
-  return filterSnapshots(snapshots, { hosts: args.texts('host'), tags: args.texts('tag'), labels: args.texts('label'), paths: args.texts('path').map((path) => resolve(path)) })
+  return filterSnapshots(snapshots, { hosts: args.texts('host'), tags: args.texts('tag'), labels: args.texts('label'), paths: args.paths('path') })
 }
 
 export const command: Command = {
@@ -46,7 +45,7 @@ function row(snapshot: Snapshot): string[] {
     formatTime(snapshot.startNs, snapshot.zoneMinutes).slice(0, 19).replace('T', ' '),
     display(snapshot.host),
     display(marks.join(',')),
-    snapshot.summary.totalFiles.toLocaleString('en-US'),
+    grouped(snapshot.summary.totalFiles),
     size(snapshot.summary.totalBytes),
     snapshot.paths.map(displayPath).join(' '),
   ]
