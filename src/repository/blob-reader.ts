@@ -74,7 +74,7 @@ export async function openBlobReader(repository: Repository): Promise<BlobReader
       if (found instanceof Uint8Array) return found
       if (!reloaded) {
         reloaded = true
-        await loadIndex(repository)
+        await loadIndex(repository, { referring: 'as before' })
         const again = await tryLocations(type, id)
         if (again instanceof Uint8Array) return again
       }

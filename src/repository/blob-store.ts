@@ -77,7 +77,7 @@ export async function openBlobStore(repository: Repository, session: Session, op
   const releaseClaims = (packs: readonly PackEntry[]): void => {
     for (const pack of packs) for (let at = 0; at < pack.blobs.length; at += BLOB_RECORD_BYTES) claimed.delete(pack.blobs, at)
   }
-  const indexWriter = createIndexWriter({ backend, catalogue, keyring, signal, onIndexed: releaseClaims })
+  const indexWriter = createIndexWriter({ backend, catalogue, keyring, signal, isFresh: () => session.index.deadPacks === 0, onIndexed: releaseClaims })
   const packWriter = createPackWriter({
     backend,
     repositoryId: keyring.repositoryId,

@@ -24,13 +24,20 @@ export interface LoadedIndex {
   readonly problems: readonly IndexProblem[]
 }
 
+export interface Referring {
+  readonly condemned: ReadonlySet<string>
+}
+
+const lastReferring = new WeakMap<Catalogue, Referring>()
+
 export interface LoadOptions {
   readonly signal?: AbortSignal | undefined
   /**
    * Ask for the list of packs as well, and let only those count that are listed with the size that
-   * the index states and are not condemned: the rule for whoever refers to blobs.
+   * the index states and are not condemned: the rule for whoever refers to blobs. `as before` keeps
+   * to what was asked last: who only reads must not make live what a session may not refer to.
    */
-  readonly referring?: { readonly condemned: ReadonlySet<string> } | undefined
+  readonly referring?: Referring | 'as before' | undefined
   /** Collect damaged index objects instead of throwing at the first. */
   readonly tolerant?: boolean | undefined
   /** Groups whose index is wanted; by default the holder's own. */
@@ -44,11 +51,14 @@ export async function loadIndex(repository: Repository, options: LoadOptions = {
   let problems = await absorbListed(repository, catalogue, group, options)
   if (problems === undefined) problems = await absorbListed(repository, catalogue, group, options)
   if (problems === undefined) throw new BackupError('CORRUPT', 'index objects that are listed cannot be found, twice in a row; the storage does not keep its word')
-  if (options.referring === undefined) {
+  const referring = options.referring === 'as before' ? lastReferring.get(catalogue) : options.referring
+  if (referring === undefined) {
+    lastReferring.delete(catalogue)
     return { catalogue, packs: undefined, deadPacks: catalogue.setLive(() => true), problems }
   }
   const packs = await listPacks(repository.backend, options.signal)
-  const { condemned } = options.referring
+  const { condemned } = referring
+  lastReferring.set(catalogue, referring)
   const deadPacks = catalogue.setLive((pack) => packs.get(pack.packId) === pack.sizeBytes && !condemned.has(pack.packId) && pack.group === group)
   return { catalogue, packs, deadPacks, problems }
 }

@@ -14,6 +14,8 @@ export interface IndexWriterOptions {
   readonly catalogue: Catalogue
   readonly keyring: Keyring
   readonly signal: AbortSignal | undefined
+  /** Whether the catalogue knows no place, not even a dead one, of what is stored now. */
+  readonly isFresh: () => boolean
   /** Called with packs that the catalogue knows from now on. */
   readonly onIndexed: (packs: readonly PackEntry[]) => void
 }
@@ -57,6 +59,6 @@ export function createIndexWriter(options: IndexWriterOptions): IndexWriter {
 async function writeIndex(options: IndexWriterOptions, packs: readonly PackEntry[]): Promise<void> {
   const { name, bytes } = encodeIndex(options.keyring, options.keyring.group, { packs, replaces: [] })
   await options.backend.create({ type: 'index', name }, [bytes], { signal: options.signal })
-  await options.catalogue.absorb(name, packs, true)
+  await options.catalogue.absorb(name, packs, options.isFresh())
   options.onIndexed(packs)
 }

@@ -91,11 +91,9 @@ export function padme(size: number): number {
  * would otherwise tell how much was new
  */
 export function encodePackTail(headerBytes: Uint8Array, dataKey: DataKey, directory: PackDirectory, framesEnd: number, isLast: boolean): Uint8Array {
-  const frames = encodeFrames(directory.frames)
-  const bare = encodeDirectory(frames, directory.blobs, 0).length
   const fixed = framesEnd + SEAL_OVERHEAD_BYTES + TRAILER_BYTES
-  const wanted = isLast ? padme(fixed + bare + 8) - fixed : Math.ceil((bare + 8) / DIRECTORY_STEP) * DIRECTORY_STEP
-  const plaintext = paddedDirectory(frames, directory.blobs, wanted)
+  const goal = (least: number): number => (isLast ? padme(fixed + least) - fixed : Math.ceil(least / DIRECTORY_STEP) * DIRECTORY_STEP)
+  const plaintext = paddedDirectory(encodeFrames(directory.frames), directory.blobs, goal)
   const sealed = seal(dataKey.key, plaintext, headerBytes)
   const trailer = new Uint8Array(TRAILER_BYTES)
   dataView(trailer).setUint32(0, sealed.length, true)
@@ -107,15 +105,19 @@ function encodeDirectory(frames: Uint8Array, blobs: Uint8Array, padding: number)
   return encodeCbor(new Map<number, unknown>([[1, frames], [2, blobs], [3, new Uint8Array(padding)]]))
 }
 
-/** The length of padding takes bytes itself: up to five, so at most a few tries find the size. */
-function paddedDirectory(frames: Uint8Array, blobs: Uint8Array, wanted: number): Uint8Array {
-  let padding = 0
-  for (let tries = 0; tries < 8; tries++) {
-    const bytes = encodeDirectory(frames, blobs, padding)
-    if (bytes.length === wanted) return bytes
-    padding = Math.max(0, padding + wanted - bytes.length)
+/**
+ * The length of padding takes bytes itself, and takes more of them from 24, 256 and 65,536 on: the
+ * few sizes just there cannot be met, and the next goal is taken.
+ */
+function paddedDirectory(frames: Uint8Array, blobs: Uint8Array, goal: (least: number) => number): Uint8Array {
+  const bare = encodeDirectory(frames, blobs, 0).length
+  for (let least = bare; ; least++) {
+    const wanted = goal(least)
+    for (let padding = Math.max(0, wanted - bare - 4); padding <= wanted - bare; padding++) {
+      const bytes = encodeDirectory(frames, blobs, padding)
+      if (bytes.length === wanted) return bytes
+    }
   }
-  return encodeDirectory(frames, blobs, padding)
 }
 
 /** Length of the sealed directory, by the pack's last 8 bytes. */

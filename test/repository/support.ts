@@ -28,8 +28,10 @@ export function idOf(seed: number): Uint8Array {
   return bytesOf(seed + 1_000_000, 32)
 }
 
+const OWN_ENVELOPES: readonly Envelope[] = [wrapDataKey(owner, 0, newDataKey(REPOSITORY_ID))]
+
 /** A pack entry as a session would state it: frames of blobs with seeded ids and lengths. */
-export function packEntryOf(seed: number, blobIds: readonly Uint8Array[] = Array.from({ length: 5 }, (_, i) => idOf(seed * 1000 + i)), envelopes: readonly Envelope[] = [wrapDataKey(owner, 0, newDataKey(REPOSITORY_ID))]): PackEntry {
+export function packEntryOf(seed: number, blobIds: readonly Uint8Array[] = Array.from({ length: 5 }, (_, i) => idOf(seed * 1000 + i)), envelopes: readonly Envelope[] = OWN_ENVELOPES): PackEntry {
   const random = randomOf(seed)
   const blobs = new Uint8Array(blobIds.length * BLOB_RECORD_BYTES)
   const frames: FrameEntry[] = []
