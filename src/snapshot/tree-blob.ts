@@ -137,6 +137,7 @@ function contentBlob(level: number, records: Uint8Array): TreeBlob {
   const view = dataView(records)
   const children: ContentChild[] = []
   for (let at = 0; at < records.length; at += CHILD_RECORD_BYTES) {
+    if (view.getUint32(at + ID_BYTES + 4, true) >= 2 ** 21) throw new BackupError('CORRUPT', 'a list of blobs states a length beyond 2^53')
     children.push({ id: records.subarray(at, at + ID_BYTES), bytes: readSafeU64(view, at + ID_BYTES) })
   }
   return { kind: 'content', level, children }

