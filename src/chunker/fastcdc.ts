@@ -28,6 +28,8 @@ export interface ChunkBuffer {
    * the last end is to be given again, with more behind it
    */
   cut(from: number, to: number, isEnd: boolean): number[]
+  /** Gives the memory back; the buffer must not be used afterwards. */
+  free(): void
 }
 
 export interface Chunker {
@@ -42,7 +44,7 @@ function loadWasm(): WasmExports {
   return wasm
 }
 
-/** Holds wasm memory for ever: one a thread. */
+/** The memory of its buffers is one for the thread, and never shrinks: who is done with one frees it. */
 export function createChunker(params: ChunkerParams): Chunker {
   const exports = loadWasm()
   return {
@@ -56,6 +58,7 @@ export function createChunker(params: ChunkerParams): Chunker {
           return view
         },
         cut: (from, to, isEnd) => cut(exports, params, pointer + from, to - from, isEnd).map((end) => from + end),
+        free: () => exports.__wbindgen_free(pointer, capacityBytes),
       }
     },
   }

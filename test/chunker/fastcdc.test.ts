@@ -129,6 +129,18 @@ describe('the chunker', () => {
     expect(first.cut(0, 20_000, true)).toEqual(wanted)
   })
 
+  test('gives memory back that is freed, so that buffers come and go without end', () => {
+    const chunker = createChunker(SMALL)
+    chunker.allocate(8 * 1024 * 1024).free()
+    const kept = chunker.allocate(1)
+    const before = kept.bytes().buffer.byteLength
+    for (let i = 0; i < 600; i++) {
+      const pair = [chunker.allocate(8 * 1024 * 1024), chunker.allocate(8 * 1024 * 1024)]
+      for (const buffer of pair) buffer.free()
+    }
+    expect(kept.bytes().buffer.byteLength).toBeLessThan(before + 64 * 1024 * 1024)
+  })
+
   test('leaks nothing over many cuts', () => {
     const buffer = createChunker(SMALL).allocate(100_000)
     buffer.bytes().set(bytesOf(16, 100_000))

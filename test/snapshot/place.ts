@@ -2,13 +2,17 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Backend } from '../../src/backend/backend.ts'
+import { encodeCbor } from '../../src/codec/cbor.ts'
 import type { Repository } from '../../src/repository/repository.ts'
 import { backup, type BackupOptions, type BackupResult } from '../../src/snapshot/backup.ts'
+import { nodeToCbor } from '../../src/snapshot/node.ts'
 import { restore } from '../../src/snapshot/restore.ts'
 import type { RestoreOptions, RestoreResult } from '../../src/snapshot/restore-types.ts'
 import type { Snapshot } from '../../src/snapshot/snapshot.ts'
 import { loadSnapshots } from '../../src/snapshot/snapshots.ts'
-import { utf8 } from '../../src/util/bytes.ts'
+import { openTreeReader } from '../../src/snapshot/tree-reader.ts'
+import { findPath } from '../../src/snapshot/tree-walk.ts'
+import { toHex, utf8 } from '../../src/util/bytes.ts'
 import { memoryRepository, PERSON } from '../repository/support.ts'
 
 export interface SnapshotPlace extends AsyncDisposable {
@@ -20,6 +24,8 @@ export interface SnapshotPlace extends AsyncDisposable {
   readonly source: string
   open(backend?: Backend): Promise<Repository>
   save(options?: Partial<BackupOptions>, repository?: Repository): Promise<BackupResult>
+  /** The source's own node: what lies above it is the system's, where others are at work. */
+  treeOf(result: Pick<BackupResult, 'tree'>): Promise<string>
   /** The newest. */
   latest(repository?: Repository): Promise<Snapshot>
   /** The children of the source into a new target. */
@@ -41,6 +47,10 @@ export async function snapshotPlace(backend?: Backend): Promise<SnapshotPlace> {
     ...at,
     source,
     latest,
+    async treeOf({ tree }) {
+      const node = await findPath(await openTreeReader(at.repository), tree, utf8(source))
+      return toHex(encodeCbor(nodeToCbor(node)))
+    },
     save: (options = {}, repository = at.repository) => backup(repository, { paths: [source], person: PERSON, threads: 0, ...options }),
     async restoreSource(snapshot, options = {}, repository = at.repository) {
       const target = join(at.folder, `target-${targets++}`)

@@ -24,9 +24,8 @@ type Opened = Uint8Array | OpenProblem
 
 export function createRole(init: OpenInit, post: Post<OpenReply>): Role<OpenRequest> {
   const decompressor = createDecompressor()
-  const folders = folderCache(init.targetFd)
   return (request) => {
-    post(request.kind === 'restore' ? restore(init, decompressor, folders, request) : verify(init, decompressor, request))
+    post(request.kind === 'restore' ? restore(init, decompressor, request) : verify(init, decompressor, request))
     release(request.bytes)
   }
 }
@@ -40,7 +39,7 @@ function tryOpenFrame(init: OpenInit, decompressor: Decompressor, bytes: Uint8Ar
   }
 }
 
-function restore(init: OpenInit, decompressor: Decompressor, folders: FolderCache, request: RestoreRequest): OpenReply {
+function restore(init: OpenInit, decompressor: Decompressor, request: RestoreRequest): OpenReply {
   const hash = keyedHash(request.blobIdKey)
   const frames = new Map<number, Opened>()
   const blobProblems = new Map<number, OpenProblem>()
@@ -80,10 +79,15 @@ function restore(init: OpenInit, decompressor: Decompressor, folders: FolderCach
     const problem = writeBlob(run, fd, request.blobs[first * BLOB_COLUMNS + 4]!)
     if (problem !== undefined) for (let at = first; at < row; at++) blobProblems.set(at, problem)
   }
-  for (const [i, file] of request.files.entries()) {
-    const outcome = makeFile(folders, request.folders[file.folder]!, file, blobAt)
-    if (typeof outcome === 'string') warnings.set(i, outcome)
-    else if (outcome !== undefined) fileProblems.set(i, outcome)
+  const folders = folderCache(init.targetFd)
+  try {
+    for (const [i, file] of request.files.entries()) {
+      const outcome = makeFile(folders, request.folders[file.folder]!, file, blobAt)
+      if (typeof outcome === 'string') warnings.set(i, outcome)
+      else if (outcome !== undefined) fileProblems.set(i, outcome)
+    }
+  } finally {
+    folders.close()
   }
   for (const frame of frames.values()) if (frame instanceof Uint8Array) release(frame)
   return { kind: 'restored', job: request.job, fileProblems, blobProblems, warnings }
@@ -160,6 +164,8 @@ interface OpenFolder {
 
 interface FolderCache {
   open(path: Uint8Array): OpenFolder
+  /** Descriptors are the process's: a thread that ends does not close them. */
+  close(): void
 }
 
 const SETGID = 0o2000
@@ -184,6 +190,10 @@ function folderCache(targetFd: number): FolderCache {
         close(fd)
       }
       return folder
+    },
+    close() {
+      for (const { fd } of open.values()) close(fd)
+      open.clear()
     },
   }
 }

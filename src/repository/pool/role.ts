@@ -3,5 +3,9 @@
 export type Transfer = readonly ArrayBuffer[]
 export type Post<Out> = (message: Out, transfer?: Transfer) => void
 /** Handles one message, synchronously. */
-export type Role<In> = (message: In) => void
+export interface Role<In> {
+  (message: In): void
+  /** Gives back what a thread would take with it when it ends. */
+  readonly close?: () => void
+}
 export type RoleName = 'store' | 'open'

@@ -96,7 +96,7 @@ export function createRole(init: StoreInit, post: Post<StoreReply>): Role<StoreR
     }
   }
 
-  return (request) => {
+  const handle = (request: StoreRequest): void => {
     switch (request.kind) {
       case 'files':
         return readFiles(request.job, request.slot, request.files)
@@ -113,6 +113,7 @@ export function createRole(init: StoreInit, post: Post<StoreReply>): Role<StoreR
         return post({ kind: 'flushed', job: request.job })
     }
   }
+  return Object.assign(handle, { close: () => slots.forEach((slot) => slot.buffer.free()) })
 }
 
 function frameBuilders(init: StoreInit, post: Post<StoreReply>): Record<BlobType, FrameBuilder> {

@@ -55,6 +55,7 @@ async function startInline<In, Out>(options: PoolOptions<Out>): Promise<WorkerPo
       })
     },
     async [Symbol.asyncDispose]() {
+      if (!closed) role.close?.()
       closed = true
     },
   }
