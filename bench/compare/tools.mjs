@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const NACRE = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const NACRE = fileURLToPath(new URL('../../dist/program/main.js', import.meta.url));
 const PEERS = fileURLToPath(new URL('peers', import.meta.url));
 // Not a secret: it guards generated data.
 const PASSWORD = 'correct horse battery staple';
@@ -70,7 +70,7 @@ export function findTools(names, log) {
 
 function findNacre(log) {
   if (!existsSync(NACRE)) {
-    log('nacre is skipped: dist/cli/main.js is missing; build it first (npm run build)');
+    log('nacre is skipped: dist/program/main.js is missing; build it first (npm run build)');
     return undefined;
   }
   const version = execFileSync(process.execPath, [NACRE, '--version'], { encoding: 'utf8' }).trim();

@@ -10,7 +10,8 @@ import { BackupError } from '../util/errors.ts'
 
 export const ZSTD_LEVEL_MIN = -7
 export const ZSTD_LEVEL_MAX = 19
-export const ZSTD_LEVEL_DEFAULT = 3
+/** Of generated small files level 3 makes 3 % less and takes 1.3 times as long; of binaries 4 % and 1.2 times. */
+export const ZSTD_LEVEL_DEFAULT = 2
 
 export interface Compressor {
   /**

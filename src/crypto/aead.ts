@@ -8,8 +8,8 @@
  */
 import { createCipheriv, createDecipheriv, randomFillSync } from 'node:crypto'
 import { hchacha } from '@noble/ciphers/chacha.js'
+import type { Arena } from '../util/arena.ts'
 import { BackupError } from '../util/errors.ts'
-import { release } from '../util/release.ts'
 
 export const KEY_BYTES = 32
 export const NONCE_BYTES = 24
@@ -59,9 +59,7 @@ export function seal(key: Uint8Array, plaintext: Uint8Array, aad: Uint8Array): U
   const { subkey, iv } = innerKeyAndNonce(key, out.subarray(0, NONCE_BYTES))
   const cipher = createCipheriv(ALGORITHM, subkey, iv, TAG_OPTION)
   cipher.setAAD(aad, { plaintextLength: plaintext.length })
-  const ciphertext = cipher.update(plaintext)
-  out.set(ciphertext, NONCE_BYTES)
-  release(ciphertext)
+  run(cipher, plaintext, out.subarray(NONCE_BYTES))
   cipher.final()
   out.set(cipher.getAuthTag(), NONCE_BYTES + plaintext.length)
   return out
@@ -69,20 +67,33 @@ export function seal(key: Uint8Array, plaintext: Uint8Array, aad: Uint8Array): U
 
 /**
  * Opens what `seal` made.
+ * @param memory - where the plaintext is put; by default it gets a buffer of its own
  * @throws {BackupError} CORRUPT - a bit differs, or key or associated data are not those of the seal
  */
-export function open(key: Uint8Array, sealed: Uint8Array, aad: Uint8Array): Uint8Array {
+export function open(key: Uint8Array, sealed: Uint8Array, aad: Uint8Array, memory?: Arena): Uint8Array {
   const end = sealed.length - TAG_BYTES
   if (end < NONCE_BYTES) throw new BackupError('CORRUPT', 'sealed bytes are too short')
   const { subkey, iv } = innerKeyAndNonce(key, sealed.subarray(0, NONCE_BYTES))
   const decipher = createDecipheriv(ALGORITHM, subkey, iv, TAG_OPTION)
   decipher.setAuthTag(sealed.subarray(end))
   decipher.setAAD(aad, { plaintextLength: end - NONCE_BYTES })
-  const plaintext = decipher.update(sealed.subarray(NONCE_BYTES, end))
+  const plaintext = memory?.take(end - NONCE_BYTES) ?? new Uint8Array(end - NONCE_BYTES)
+  run(decipher, sealed.subarray(NONCE_BYTES, end), plaintext)
   try {
     decipher.final()
   } catch (cause) {
     throw new BackupError('CORRUPT', 'authentication failed: the bytes are not those that were sealed', { cause })
   }
   return plaintext
+}
+
+/**
+ * OpenSSL's results come in buffers of their own. Small ones are taken from memory that is warm,
+ * where a large one would be mapped, cleared and unmapped for every frame: 1 MiB at once costs 0.45
+ * to 0.7 ms, in pieces of 64 KiB 0.37.
+ */
+const PIECE_BYTES = 64 * 1024
+
+function run(cipher: { update(bytes: Uint8Array): Uint8Array }, from: Uint8Array, into: Uint8Array): void {
+  for (let at = 0; at < from.length; at += PIECE_BYTES) into.set(cipher.update(from.subarray(at, at + PIECE_BYTES)), at)
 }

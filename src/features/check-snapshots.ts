@@ -3,6 +3,7 @@
  * again, whichever snapshot it is met in; one that suffers is, so that each snapshot's files are
  * named.
  */
+import { monotonicMs } from '../util/clock.ts'
 import { IdSet } from '../util/id-set.ts'
 import { toHex } from '../util/bytes.ts'
 import { isBackupError } from '../util/errors.ts'
@@ -27,10 +28,12 @@ export interface WalkOptions {
 
 const ROOT = Buffer.from('/')
 const DEPTH_LIMIT = 4096
+const TURN_MS = 5
 
 export async function* walkSnapshots(trees: TreeReader, snapshots: readonly Snapshot[], options: WalkOptions): AsyncGenerator<SnapshotTrouble> {
   /** Roots of lists, of folders and of contents, below which all is well. */
   const sound = new IdSet()
+  let turnBegan = monotonicMs()
 
   const isQuicklySound = (node: Node): boolean => {
     if (node.subtree !== undefined) return sound.has(node.subtree)
@@ -43,6 +46,11 @@ export async function* walkSnapshots(trees: TreeReader, snapshots: readonly Snap
   async function* list(snapshotId: string, id: Uint8Array, path: Uint8Array, depth: number): AsyncGenerator<SnapshotTrouble> {
     if (sound.has(id)) return
     options.signal?.throwIfAborted()
+    // Trees come from the local catalogue without a pause; packs that are read beside must have their turn.
+    if (monotonicMs() - turnBegan > TURN_MS) {
+      await new Promise((resolve) => setImmediate(resolve))
+      turnBegan = monotonicMs()
+    }
     const trouble = (blobId: Uint8Array, message: string): SnapshotTrouble => ({ snapshotId, path, blobId: toHex(blobId), message })
     let isSound = true
     if (!options.isGood(id)) {

@@ -63,11 +63,17 @@ export async function checkRepository(repository: Repository, options: CheckOpti
   for (const finding of chainFindings(snapshots, gc.swept)) report(finding)
 
   const packProblems = packsOfIndex(catalogue.packs(), listed)
-  const read = options.readData === undefined ? undefined : await readPacks(repository, { listed: packProblems.sound, readData: options.readData, threads: options.threads, signal, onEvent: options.onEvent })
+  const trees = await openTreeReader(repository)
+  const walk = async (isGood: (blobId: Uint8Array) => boolean): Promise<SnapshotTrouble[]> => {
+    const found: SnapshotTrouble[] = []
+    for await (const trouble of walkSnapshots(trees, snapshots, { isGood, signal })) found.push(trouble)
+    return found
+  }
+  // Trees are walked here while the workers read packs; only if these have losses, once more.
+  const reading = options.readData === undefined ? undefined : readPacks(repository, { listed: packProblems.sound, readData: options.readData, threads: options.threads, signal, onEvent: options.onEvent })
+  const [read, walked] = await bothOrNeither(reading, walk((blobId) => catalogue.has(blobId)))
   const bad = badBlobs(read?.troubles ?? [])
-  const isGood = (blobId: Uint8Array): boolean => catalogue.locate(blobId).some((at) => !bad.has(at.pack.packId, blobId))
-  const troubles: SnapshotTrouble[] = []
-  for await (const trouble of walkSnapshots(await openTreeReader(repository), snapshots, { isGood, signal })) troubles.push(trouble)
+  const troubles = bad.isEmpty ? walked : await walk((blobId) => catalogue.locate(blobId).some((at) => !bad.has(at.pack.packId, blobId)))
 
   const suffering = sufferersByBlob(troubles)
   const named = new Set<string>()
@@ -110,15 +116,22 @@ function packsOfIndex(stated: Iterable<{ readonly packId: string; readonly sizeB
   return { problems, sound, unindexed: [...listed.keys()].filter((packId) => !known.has(packId)) }
 }
 
+/** The results of two that run at once; where one fails, the other is awaited all the same. */
+async function bothOrNeither<First, Second>(first: Promise<First> | undefined, second: Promise<Second>): Promise<[First | undefined, Second]> {
+  const settled = await Promise.allSettled([first, second])
+  for (const result of settled) if (result.status === 'rejected') throw result.reason
+  return Promise.all([first, second])
+}
+
 /** Blobs that a pack was read for and did not give back. */
-function badBlobs(troubles: readonly PackTrouble[]): { has(packId: string, blobId: Uint8Array): boolean } {
+function badBlobs(troubles: readonly PackTrouble[]): { readonly isEmpty: boolean; has(packId: string, blobId: Uint8Array): boolean } {
   const byPack = new Map<string, IdSet>()
   for (const { packId, lostBlobs } of troubles) {
     const ids = new IdSet()
     for (const id of lostBlobs) ids.add(fromHex(id))
     byPack.set(packId, ids)
   }
-  return { has: (packId, blobId) => byPack.get(packId)?.has(blobId) ?? false }
+  return { isEmpty: byPack.size === 0, has: (packId, blobId) => byPack.get(packId)?.has(blobId) ?? false }
 }
 
 function sufferersByBlob(troubles: readonly SnapshotTrouble[]): Map<string, Sufferer[]> {

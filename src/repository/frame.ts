@@ -67,17 +67,17 @@ export function sealFrame(repositoryId: Uint8Array, dataKey: DataKey, blobType: 
 
 /**
  * The frame's plaintext.
- * @param memory - where it is put if it must be decompressed; by default it gets a buffer of its own
+ * @param memory - where it is put; by default it gets a buffer of its own
  * @throws {BackupError} CORRUPT - a bit or a stated length differs from what was sealed
  */
 export function openFrame(repositoryId: Uint8Array, dataKey: DataKey, shape: FrameShape, bytes: Uint8Array, decompressor: Decompressor, memory?: Arena): Uint8Array {
   if (shape.plainBytes > FRAME_BYTES_LIMIT) throw new BackupError('CORRUPT', `a frame states ${shape.plainBytes} bytes, more than any frame may hold`)
   if (bytes.length !== shape.storedBytes) throw new BackupError('CORRUPT', `a frame is cut short (${bytes.length} of ${shape.storedBytes} bytes)`)
-  const body = open(dataKey.key, bytes, associatedData(repositoryId, dataKey.id, shape))
+  const body = open(dataKey.key, bytes, associatedData(repositoryId, dataKey.id, shape), memory)
   if (shape.codec === CODEC_ZSTD) {
     const plaintext = memory?.take(shape.plainBytes) ?? new Uint8Array(shape.plainBytes)
     decompressor.decompress(body, plaintext)
-    release(body)
+    if (memory === undefined) release(body)
     return plaintext
   }
   if (shape.codec !== CODEC_STORED) throw new BackupError('CORRUPT', `a frame uses codec ${shape.codec}, which this nacre does not know`)

@@ -8,7 +8,8 @@ export type Verified = Extract<OpenReply, { kind: 'verified' }>
 export interface OpenPool extends AsyncDisposable {
   readonly workers: number
   restore(request: Omit<RestoreRequest, 'kind' | 'job'>): Promise<Restored>
-  verify(request: Omit<VerifyRequest, 'kind' | 'job'>): Promise<Verified>
+  /** Verifies one pack, all of whose stretches go to one worker. */
+  withPack<T>(use: (verify: (stretch: Omit<VerifyRequest, 'kind' | 'job' | 'pack'>) => Promise<Verified>) => Promise<T>): Promise<T>
 }
 
 interface Job {
@@ -20,6 +21,7 @@ interface Job {
 export async function startOpenPool(threads: number, init: OpenInit): Promise<OpenPool> {
   const jobs = new Map<number, Job>()
   let nextJob = 0
+  let nextPack = 0
   let failure: Error | undefined
   const pool = await startPool<OpenRequest, OpenReply>({
     threads,
@@ -39,9 +41,10 @@ export async function startOpenPool(threads: number, init: OpenInit): Promise<Op
   })
   const busy = Array.from({ length: pool.size }, () => 0)
 
-  const ask = (make: (job: number) => OpenRequest): Promise<OpenReply> => {
+  const leastBusy = (): number => busy.indexOf(Math.min(...busy))
+
+  const ask = (make: (job: number) => OpenRequest, worker: number): Promise<OpenReply> => {
     if (failure !== undefined) return Promise.reject(failure)
-    const worker = busy.indexOf(Math.min(...busy))
     const job = nextJob++
     const request = make(job)
     busy[worker]!++
@@ -53,8 +56,17 @@ export async function startOpenPool(threads: number, init: OpenInit): Promise<Op
 
   return {
     workers: pool.size,
-    restore: (request) => ask((job) => ({ ...request, kind: 'restore', job })) as Promise<Restored>,
-    verify: (request) => ask((job) => ({ ...request, kind: 'verify', job })) as Promise<Verified>,
+    restore: (request) => ask((job) => ({ ...request, kind: 'restore', job }), leastBusy()) as Promise<Restored>,
+    async withPack(use) {
+      const worker = leastBusy()
+      const pack = nextPack++
+      busy[worker]!++
+      try {
+        return await use((stretch) => ask((job) => ({ ...stretch, kind: 'verify', job, pack }), worker) as Promise<Verified>)
+      } finally {
+        busy[worker]!--
+      }
+    },
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
   }
 }

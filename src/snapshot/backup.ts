@@ -3,6 +3,7 @@
  * condemned packs meanwhile, or has fenced the session, the walk is repeated with its own result as
  * the parent: nearly everything is known by then, and what is not any more is stored anew.
  */
+import { ZSTD_LEVEL_DEFAULT } from '../codec/zstd.ts'
 import { nowNs, zoneOffsetMinutes, monotonicMs } from '../util/clock.ts'
 import { compareBytes, utf8 } from '../util/bytes.ts'
 import { BackupError } from '../util/errors.ts'
@@ -44,7 +45,7 @@ export interface BackupOptions {
   readonly force?: boolean | undefined
   /** gitignore patterns. */
   readonly exclude?: readonly string[] | undefined
-  /** zstd level from -7 to 19, 3 by default; null stores without compression. */
+  /** zstd level from -7 to 19, 2 by default; null stores without compression. */
   readonly level?: number | null | undefined
   /** Worker threads; 0 does all work on the calling thread. */
   readonly threads: number
@@ -65,7 +66,6 @@ export interface BackupResult {
   readonly durationMs: number
 }
 
-const LEVEL_DEFAULT = 3
 const ATTEMPTS = 5
 
 /**
@@ -131,7 +131,7 @@ async function archiveSource(run: Run, session: Session, wanted: readonly Uint8A
   const trees = await openTreeReader(repository)
   await using store = await openBlobStore(repository, session, {
     threads: options.threads,
-    level: options.level === null ? undefined : (options.level ?? LEVEL_DEFAULT),
+    level: options.level === null ? undefined : (options.level ?? ZSTD_LEVEL_DEFAULT),
     verifyFraction: options.verifyFraction ?? 1,
     dryRun: options.dryRun === true,
     signal: options.signal,

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { onTestFinished } from 'vitest'
 
-export const PROGRAM = resolve(import.meta.dirname, '../../dist/cli/main.js')
+export const PROGRAM = resolve(import.meta.dirname, '../../dist/program/main.js')
 
 export interface Ended {
   readonly code: number | null

@@ -25,7 +25,7 @@ export const command: Command = {
     parent: { kind: 'text', value: 'SNAPSHOT', describe: 'compare with this snapshot, not the last of the same host and paths' },
     force: { kind: 'flag', describe: 'read every file, changed or not' },
     exclude: { kind: 'texts', value: 'PATTERN', describe: 'leave out what a gitignore pattern matches (may be repeated)' },
-    compression: { kind: 'text', value: 'LEVEL', describe: 'zstd level from -7 to 19, or off (3)' },
+    compression: { kind: 'text', value: 'LEVEL', describe: 'zstd level from -7 to 19, or off (2)' },
     threads: { kind: 'text', value: 'N', describe: 'worker threads; 0 works without any (one per core)' },
     'verify-upload': { kind: 'text', value: 'all|10%|off', describe: 'how much is opened again before it is stored (all)' },
     'low-priority': { kind: 'flag', describe: 'yield to other programs' },

@@ -110,12 +110,12 @@ function catalogueOver(db: Database, path: string, wiped: string | undefined, ta
   const absorbed = new Set(indexNumbers.keys())
   const rows = rowStoreOver(db)
 
+  const isLive = (number: number): boolean => packs[number] !== undefined && !dead.has(number)
   const liveNumbers = (records: Uint8Array | undefined): { at: number; pack: PackRow }[] => {
     const numbers = records === undefined ? undefined : packNumbersOf(records)
     const live: { at: number; pack: PackRow }[] = []
     numbers?.forEach((number, at) => {
-      const pack = packs[number]
-      if (pack !== undefined && !dead.has(number)) live.push({ at, pack })
+      if (isLive(number)) live.push({ at, pack: packs[number]! })
     })
     return live
   }
@@ -161,7 +161,10 @@ function catalogueOver(db: Database, path: string, wiped: string | undefined, ta
       })
       return dead.size
     },
-    has: (blobId) => liveNumbers(db.getSync(rowKey('blob', blobId))).length > 0,
+    has(blobId) {
+      const records = db.getSync(rowKey('blob', blobId))
+      return records !== undefined && (packNumbersOf(records)?.some(isLive) ?? false)
+    },
     place(blobId, n) {
       const records = db.getSync(rowKey('blob', blobId))
       const live = liveNumbers(records)

@@ -7,7 +7,6 @@ import type { Compressor, Decompressor } from '../../codec/zstd.ts'
 import { type Arena, createArena } from '../../util/arena.ts'
 import { dataView, equalBytes } from '../../util/bytes.ts'
 import { BackupError } from '../../util/errors.ts'
-import { release } from '../../util/release.ts'
 import type { DataKey } from '../envelope.ts'
 import type { BlobType } from '../format.ts'
 import { openFrame, sealFrame, type SealedFrame } from '../frame.ts'
@@ -38,7 +37,7 @@ export function createFrameBuilder(options: FrameBuilderOptions): FrameBuilder {
   let records = new Uint8Array(256 * BLOB_RECORD_BYTES)
   let length = 0
   let recordBytes = 0
-  const memory = createArena(plaintext.length)
+  const memory = createArena(2 * plaintext.length)
   // Verification of a fraction is spread evenly: every time the sum passes a whole number.
   let verifySum = 0
 
@@ -86,6 +85,5 @@ function verifyFrame(options: FrameBuilderOptions, frame: SealedFrame, records: 
     }
     at = end
   }
-  release(opened)
   memory.reset()
 }

@@ -7,6 +7,7 @@
 import type { DataKey } from '../envelope.ts'
 import type { BlobType } from '../format.ts'
 import type { FrameShape } from '../frame.ts'
+import type { FrameEntry } from '../pack-entry.ts'
 import type { FileTable } from './file-table.ts'
 
 export interface OpenInit {
@@ -41,18 +42,29 @@ export interface RestoreRequest {
   readonly files: FileTable
 }
 
+/** A stretch of a pack; those of one pack come to one worker in their order, from the pack's first byte to its last. */
 export interface VerifyRequest {
   readonly kind: 'verify'
   readonly job: number
-  readonly packId: string
-  /** The whole pack. */
+  /** Numbers the packs that a reader has under way. */
+  readonly pack: number
   readonly bytes: Uint8Array<ArrayBuffer>
   readonly blobIdKeys: Readonly<Record<BlobType, Uint8Array>>
+  /** Frames that lie whole in these bytes. */
   readonly frames: readonly FrameAt[]
-  /** Blob records of all frames. */
+  /** Blob records of these frames. */
   readonly records: Uint8Array
   readonly blobCounts: readonly number[]
+  /** With the last stretch: what the index says of the pack as a whole. */
+  readonly end: PackStatement | undefined
+}
+
+export interface PackStatement {
+  readonly packId: string
+  readonly sizeBytes: number
   readonly directory: DataKey
+  readonly frames: readonly FrameEntry[]
+  readonly records: Uint8Array
 }
 
 export type OpenRequest = RestoreRequest | VerifyRequest
@@ -78,7 +90,7 @@ export type OpenReply =
       readonly job: number
       /** What is wrong with the pack as a whole. */
       readonly packProblems: readonly string[]
-      /** By number of the frame. */
+      /** By number of the frame in the request. */
       readonly frameProblems: ReadonlyMap<number, string>
     }
 

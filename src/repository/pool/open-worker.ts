@@ -2,7 +2,7 @@
  * The role of a reader's workers: open frames, check every blob against its id, and put it where it
  * belongs. Nothing is written that was not checked first.
  */
-import { keyedHash, type KeyedHash, sha256 } from '../../crypto/hash.ts'
+import { keyedHash, type KeyedHash, runningSha256, type RunningHash } from '../../crypto/hash.ts'
 import { createDecompressor, type Decompressor } from '../../codec/zstd.ts'
 import { type Arena, createArena } from '../../util/arena.ts'
 import { dataView, equalBytes, toHex } from '../../util/bytes.ts'
@@ -19,23 +19,25 @@ import { openFrame } from '../frame.ts'
 import { decodePackHeader, decodeTrailer, openPackDirectory, TRAILER_BYTES } from '../pack.ts'
 import { BLOB_RECORD_BYTES, encodeFrames } from '../pack-entry.ts'
 import { type FileAttributes, fileAt, fileCount, type WholeFile } from './file-table.ts'
-import { BLOB_COLUMNS, DAMAGED, type FrameAt, NAME_TAKEN, NO_FD, type OpenInit, type OpenProblem, type OpenReply, type OpenRequest, type RestoreRequest, type VerifyRequest } from './open-messages.ts'
+import { BLOB_COLUMNS, DAMAGED, type FrameAt, NAME_TAKEN, NO_FD, type OpenInit, type OpenProblem, type OpenReply, type OpenRequest, type PackStatement, type RestoreRequest, type VerifyRequest } from './open-messages.ts'
 import type { Post, Role } from './role.ts'
 
 type Opened = Uint8Array | OpenProblem
 
-/** Holds the frames of a restore request, as many as a reader asks for at once. */
-const ARENA_BYTES = 10 * 1024 * 1024
+/** Holds the frames of a restore request, sealed and open, as many as a reader asks for at once. */
+const ARENA_BYTES = 13 * 1024 * 1024
 
 /** What a worker keeps between requests. */
 interface Tools {
   readonly init: OpenInit
   readonly decompressor: Decompressor
   readonly memory: Arena
+  /** Packs of which a part has been verified. */
+  readonly packs: Map<number, BegunPack>
 }
 
 export function createRole(init: OpenInit, post: Post<OpenReply>): Role<OpenRequest> {
-  const tools: Tools = { init, decompressor: createDecompressor(), memory: createArena(ARENA_BYTES) }
+  const tools: Tools = { init, decompressor: createDecompressor(), memory: createArena(ARENA_BYTES), packs: new Map() }
   return (request) => {
     post(request.kind === 'restore' ? restore(tools, request) : verify(tools, request))
     release(request.bytes)
@@ -103,7 +105,6 @@ function restore(tools: Tools, request: RestoreRequest): OpenReply {
   } finally {
     folders.close()
   }
-  for (const frame of frames.values()) if (frame instanceof Uint8Array) release(frame)
   return { kind: 'restored', job: request.job, fileProblems, blobProblems, warnings }
 }
 
@@ -213,15 +214,12 @@ function folderCache(targetFd: number): FolderCache {
 }
 
 function verify(tools: Tools, request: VerifyRequest): OpenReply {
-  const { bytes, packId } = request
+  const { bytes } = request
   const packProblems: string[] = []
   const frameProblems = new Map<number, string>()
-  if (toHex(sha256(bytes)) !== packId) packProblems.push('its bytes are not those that gave it its name')
-  try {
-    requireSameDirectory(request)
-  } catch (error) {
-    packProblems.push(messageOf(error))
-  }
+  const pack = tools.packs.get(request.pack) ?? beginPack(bytes)
+  tools.packs.set(request.pack, pack)
+  pack.hash.update(bytes)
   const hashes = { data: keyedHash(request.blobIdKeys.data), tree: keyedHash(request.blobIdKeys.tree) }
   const view = dataView(request.records)
   let record = 0
@@ -230,11 +228,35 @@ function verify(tools: Tools, request: VerifyRequest): OpenReply {
     const opened = tryOpenFrame(tools, bytes, frame)
     const problem = opened instanceof Uint8Array ? wrongBlob(hashes[frame.blobType], opened, request.records, view, record, end) : opened.message
     if (problem !== undefined) frameProblems.set(number, problem)
-    if (opened instanceof Uint8Array) release(opened)
     tools.memory.reset()
     record = end
   }
+  if (request.end !== undefined) {
+    tools.packs.delete(request.pack)
+    if (toHex(pack.hash.digest()) !== request.end.packId) packProblems.push('its bytes are not those that gave it its name')
+    try {
+      requireSameDirectory(pack, bytes, request.end)
+    } catch (error) {
+      packProblems.push(messageOf(error))
+    }
+  }
   return { kind: 'verified', job: request.job, packProblems, frameProblems }
+}
+
+/** A pack of which a part has come. */
+interface BegunPack {
+  readonly hash: RunningHash
+  /** Header and envelopes, or why they cannot be had. */
+  readonly header: Uint8Array | Error
+}
+
+function beginPack(bytes: Uint8Array): BegunPack {
+  try {
+    return { hash: runningSha256(), header: decodePackHeader(bytes, 'it').headerBytes.slice() }
+  } catch (error) {
+    if (!isBackupError(error)) throw error
+    return { hash: runningSha256(), header: error }
+  }
 }
 
 function wrongBlob(hash: KeyedHash, frame: Uint8Array, records: Uint8Array, view: DataView, from: number, to: number): string | undefined {
@@ -248,16 +270,18 @@ function wrongBlob(hash: KeyedHash, frame: Uint8Array, records: Uint8Array, view
   return undefined
 }
 
-/** The pack must say of itself what the index says of it. */
-function requireSameDirectory(request: VerifyRequest): void {
-  const { bytes, packId } = request
-  const what = `pack ${packId.slice(0, 16)}`
-  const { headerBytes } = decodePackHeader(bytes, what)
-  const length = decodeTrailer(bytes.subarray(bytes.length - TRAILER_BYTES), bytes.length, what)
-  const sealed = bytes.subarray(bytes.length - TRAILER_BYTES - length, bytes.length - TRAILER_BYTES)
-  const own = openPackDirectory(headerBytes, request.directory, sealed, what)
-  const stated = request.frames.map((frame, i) => ({ ...frame, offset: frame.at, blobCount: request.blobCounts[i]!, envelope: own.frames[i]?.envelope ?? 0 }))
-  if (!equalBytes(own.blobs, request.records) || !equalBytes(encodeFrames(own.frames), encodeFrames(stated))) {
+/**
+ * The pack must say of itself what the index says of it.
+ * @param tail - the last stretch of the pack
+ */
+function requireSameDirectory(pack: BegunPack, tail: Uint8Array, stated: PackStatement): void {
+  const what = `pack ${stated.packId.slice(0, 16)}`
+  if (pack.header instanceof Error) throw pack.header
+  const length = decodeTrailer(tail.subarray(-TRAILER_BYTES), stated.sizeBytes, what)
+  if (length + TRAILER_BYTES > tail.length) throw new BackupError('CORRUPT', `${what} states a directory that would lie over its frames`)
+  const sealed = tail.subarray(tail.length - TRAILER_BYTES - length, tail.length - TRAILER_BYTES)
+  const own = openPackDirectory(pack.header, stated.directory, sealed, what)
+  if (!equalBytes(own.blobs, stated.records) || !equalBytes(encodeFrames(own.frames), encodeFrames(stated.frames))) {
     throw new BackupError('CORRUPT', 'its directory and the index do not agree')
   }
 }
