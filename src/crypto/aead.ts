@@ -10,6 +10,7 @@ import { createCipheriv, createDecipheriv, randomFillSync } from 'node:crypto'
 import { hchacha } from '@noble/ciphers/chacha.js'
 import type { Arena } from '../util/arena.ts'
 import { BackupError } from '../util/errors.ts'
+import { release } from '../util/release.ts'
 
 export const KEY_BYTES = 32
 export const NONCE_BYTES = 24
@@ -95,5 +96,9 @@ export function open(key: Uint8Array, sealed: Uint8Array, aad: Uint8Array, memor
 const PIECE_BYTES = 64 * 1024
 
 function run(cipher: { update(bytes: Uint8Array): Uint8Array }, from: Uint8Array, into: Uint8Array): void {
-  for (let at = 0; at < from.length; at += PIECE_BYTES) into.set(cipher.update(from.subarray(at, at + PIECE_BYTES)), at)
+  for (let at = 0; at < from.length; at += PIECE_BYTES) {
+    const piece = cipher.update(from.subarray(at, at + PIECE_BYTES))
+    into.set(piece, at)
+    release(piece)
+  }
 }
