@@ -14,7 +14,8 @@ import type { Person, Repository } from '../repository/repository.ts'
 import { beginSession, type Session } from '../repository/session.ts'
 import { archive, type Archived, type ArchiveEvents, saveTree } from './archiver.ts'
 import { createExcluder } from './exclude.ts'
-import { chooseParent, isWhole, lastOfHost, markWhole } from './parent.ts'
+import { findLastOfHost, rememberLast, vanishedMessage } from './last-of-host.ts'
+import { chooseParent, isWhole, markWhole } from './parent.ts'
 import { absolutePath } from './select.ts'
 import { encodeSnapshot, type Skipped, type Snapshot, type SnapshotRecord, type SnapshotSummary } from './snapshot.ts'
 import { loadSnapshots } from './snapshots.ts'
@@ -81,7 +82,7 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
   const startNs = options.timeNs ?? nowNs()
   const paths = absolutePaths(options.paths)
   const { present: wanted, missing } = presentPaths(paths, options.onEvent)
-  const run: Run = { repository, options, startNs, paths, missing }
+  const run: Run = { repository, options, startNs, paths, missing, told: new Set() }
   let found: Archived | undefined
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const outcome = await attemptBackup(run, wanted, found)
@@ -98,6 +99,13 @@ interface Run {
   readonly paths: readonly Uint8Array[]
   /** Of the paths that were asked for, those that are not there. */
   readonly missing: readonly Skipped[]
+  /** What was said, however often the backup begins again. */
+  readonly told: Set<string>
+}
+
+function tellOnce(run: Run, message: string): void {
+  if (!run.told.has(message)) run.options.onEvent?.({ type: 'notice', message })
+  run.told.add(message)
 }
 
 type Finished = Omit<BackupResult, 'durationMs'>
@@ -109,6 +117,8 @@ async function attemptBackup(run: Run, wanted: readonly Uint8Array[], before: Ar
   let isSettled = false
   try {
     const { snapshots } = await loadSnapshots(repository, { gc: session.gc, signal: options.signal })
+    const last = await findLastOfHost(repository, options.person.host, snapshots, session.gc, options.signal)
+    for (const gone of last.vanished) tellOnce(run, vanishedMessage(options.person.host, gone))
     const parent = options.force === true ? undefined : (options.parent ?? chooseParent(snapshots, options.person.host, run.paths, run.startNs))
     if (parent !== undefined) {
       options.onEvent?.({ type: 'expectation', files: parent.summary.totalFiles, bytes: parent.summary.totalBytes, parent: parent.id })
@@ -118,12 +128,13 @@ async function attemptBackup(run: Run, wanted: readonly Uint8Array[], before: Ar
     const finished = { parent: parent?.id, tree: archived.tree, summary, skippedCount: skipped.count, skipped: skipped.first }
     isSettled = isDry
     if (isDry) return { ...finished, snapshotId: undefined }
-    const last = lastOfHost(snapshots, options.person.host)
-    const body = encodeSnapshot(recordOf(run, finished, { skippedAll: skipped.all, sequence: (last?.sequence ?? 0) + 1, previous: last?.id }))
+    const sequence = last.sequence + 1
+    const body = encodeSnapshot(recordOf(run, finished, { skippedAll: skipped.all, sequence, previous: last.id }))
     const outcome = await session.commit(body)
     isSettled = true
     if (outcome === 'fenced') return { fenced: archived }
     await markWhole(repository, session.sid)
+    await rememberLast(repository, options.person.host, { name: session.name, sequence }, last)
     return { ...finished, snapshotId: session.sid }
   } finally {
     // A session that ends otherwise says so; if even that fails, a prune will fence it.
