@@ -3,7 +3,9 @@
  * repository gives a value that features take as their first argument.
  */
 export { type Backend, type ByteRange, type CreateResult, type ObjectInfo, type ObjectRef, type ObjectType } from './backend/backend.ts'
-export { createBackend, openBackend, parseLocation } from './backend/location.ts'
+export { createBackend, type Location, openBackend, parseLocation } from './backend/location.ts'
+export { networkFileSystem } from './backend/network-folder.ts'
+export { probeBackend, type ProbeNeed, type ProbeProblem, type ProbeReport } from './backend/probe.ts'
 export { memoryBackend } from './backend/memory.ts'
 export { type ChunkerParams } from './chunker/params.ts'
 export { cacheInfo, type CacheInfo, clearCache } from './features/cache-store.ts'

@@ -11,6 +11,7 @@ import { escapeBytes } from '../util/posix/system-error.ts'
 import { programVersion } from '../util/version-file.ts'
 import { openBlobStore } from '../repository/blob-store.ts'
 import type { Person, Repository } from '../repository/repository.ts'
+import { probeOnce } from '../repository/catalogue/probed.ts'
 import { beginSession, type Session } from '../repository/session.ts'
 import { archive, type Archived, type ArchiveEvents, saveTree } from './archiver.ts'
 import { createExcluder } from './exclude.ts'
@@ -75,13 +76,15 @@ const ATTEMPTS = 5
 
 /**
  * @throws {BackupError} SOURCE_NOT_FOUND - none of the paths is there; SESSION_FENCED - every new
- * session was fenced as well; what the backend throws
+ * session was fenced as well; BACKEND_UNSUITABLE - the storage, reached this way for the first time, was
+ * tried and failed; what the backend throws
  */
 export async function backup(repository: Repository, options: BackupOptions): Promise<BackupResult> {
   const started = monotonicMs()
   const startNs = options.timeNs ?? nowNs()
   const paths = absolutePaths(options.paths)
   const { present: wanted, missing } = presentPaths(paths, options.onEvent)
+  if (options.dryRun !== true) await probeOnce(repository, options.signal)
   const run: Run = { repository, options, startNs, paths, missing, told: new Set() }
   let found: Archived | undefined
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
