@@ -14,6 +14,7 @@ export type ObjectType =
   | 'forgotten'
   | 'marks'
   | 'gc'
+  | 'probes'
 
 /**
  * One object. `name` is what follows the type in the layout, without the pack's shard folder:

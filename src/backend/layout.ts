@@ -22,6 +22,7 @@ const namePatterns: ReadonlyMap<ObjectType, RegExp> = new Map([
   ['forgotten', /^(0|[1-9][0-9]{0,9})\/[0-9a-f]{32}$/],
   ['marks', /^(0|[1-9][0-9]{0,9})\/[0-9a-f]{32}\.(0|[1-9][0-9]{0,9})$/],
   ['gc', /^[0-9]{10}\.(?:plan|verdict|done)$/],
+  ['probes', /^[0-9a-f]{32}$/],
 ])
 
 export const objectTypes: readonly ObjectType[] = [...namePatterns.keys()]
@@ -72,7 +73,7 @@ export function parseKey(key: string): ObjectRef | undefined {
  */
 export function foldersOf(type: ObjectType): 'root' | 'flat' | 'shards' | 'groups' {
   if (type === 'config') return 'root'
-  if (type === 'keys' || type === 'gc') return 'flat'
+  if (type === 'keys' || type === 'gc' || type === 'probes') return 'flat'
   return type === 'packs' ? 'shards' : 'groups'
 }
 
@@ -117,6 +118,11 @@ export function gcRef(generation: number, record: GcRecord): ObjectRef {
     throw new TypeError(`not a generation: ${generation}`)
   }
   return checked('gc', `${String(generation).padStart(10, '0')}.${record}`)
+}
+
+/** What was made to try the storage: of no meaning to anyone but who made it. */
+export function probeRef(id: string): ObjectRef {
+  return checked('probes', id)
 }
 
 /** @throws {TypeError} when names of this type carry no group */

@@ -1,5 +1,5 @@
 /** What a command is: its options, and a function from them to an exit code. */
-import type { Repository } from '../index.ts'
+import type { Backend, Repository } from '../index.ts'
 import type { Output } from './output.ts'
 
 export interface OptionSpec {
@@ -28,6 +28,8 @@ export interface Context {
   readonly signal: AbortSignal
   readonly cacheFolder: string
   openRepository(): Promise<Repository>
+  /** Where the repository is, without opening it. */
+  openPlace(): Promise<Backend>
   /** The password that opens the repository; asked for once. */
   password(): Promise<Uint8Array>
   /** The location as it was given. */

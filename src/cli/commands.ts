@@ -16,6 +16,7 @@ export const COMMANDS = {
   check: { purpose: 'Keeping it sound', summary: 'find out whether everything is there and whole', load: () => import('./commands/check.ts') },
   stats: { purpose: 'Keeping it sound', summary: 'tell how much is stored and how much was saved', load: () => import('./commands/stats.ts') },
   key: { purpose: 'Keeping it sound', summary: 'list, add, remove and change passwords', load: () => import('./commands/key.ts') },
+  probe: { purpose: 'Keeping it sound', summary: 'try whether the storage does what safety rests on', load: () => import('./commands/probe.ts') },
   cat: { purpose: 'Looking inside', summary: 'show an object of the repository', load: () => import('./commands/cat.ts') },
   cache: { purpose: 'Looking inside', summary: 'show or clear the local cache', load: () => import('./commands/cache.ts') },
 } as const satisfies Record<string, Entry>

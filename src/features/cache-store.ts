@@ -20,7 +20,8 @@ export interface ClearedCache {
 }
 
 /**
- * Removes catalogues and nothing else.
+ * Removes catalogues and nothing else: what this machine remembers of its last snapshots stays, since
+ * no repository can tell it again.
  * @param repositoryId - only this repository's; by default all
  */
 export async function clearCache(folder: string, repositoryId?: string): Promise<ClearedCache> {

@@ -14,7 +14,7 @@ import { blobEntries, type FrameEntry, type PackDirectory } from '../repository/
 import type { Repository } from '../repository/repository.ts'
 import { contentBlobs } from '../snapshot/content.ts'
 import type { Node } from '../snapshot/node.ts'
-import type { Snapshot } from '../snapshot/snapshot.ts'
+import type { Skipped, Snapshot } from '../snapshot/snapshot.ts'
 import { decodeTreeBlob } from '../snapshot/tree-blob.ts'
 import { listKeys } from './keys.ts'
 
@@ -68,6 +68,19 @@ export function snapshotJson(snapshot: Snapshot): Json {
       data_added_stored: summary.dataAddedStored,
     },
   }
+}
+
+/** All that a snapshot's record says, with what stands in it of the files that were skipped. */
+export function catSnapshot(snapshot: Snapshot): Json {
+  return {
+    ...snapshotJson(snapshot),
+    skipped_files: snapshot.skipped.map(skippedJson),
+    ...(snapshot.skippedAll === undefined ? {} : { skipped_all: contentJson(snapshot.skippedAll) }),
+  }
+}
+
+export function skippedJson(skipped: Skipped): Json {
+  return { ...textFields('path', skipped.path), reason: skipped.reason, message: skipped.message }
 }
 
 export function nodeJson(node: Node): Json {

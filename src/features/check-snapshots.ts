@@ -1,14 +1,15 @@
 /**
  * Walking every snapshot to blobs that are there. A subtree that was found sound is not walked
  * again, whichever snapshot it is met in; one that suffers is, so that each snapshot's files are
- * named.
+ * named. What a snapshot needs outside of its tree is walked like the content of a file.
  */
 import { monotonicMs } from '../util/clock.ts'
 import { IdSet } from '../util/id-set.ts'
 import { toHex } from '../util/bytes.ts'
 import { isBackupError } from '../util/errors.ts'
-import { contentBlobs } from '../snapshot/content.ts'
+import { type Content, contentBlobs } from '../snapshot/content.ts'
 import type { Node } from '../snapshot/node.ts'
+import { contentsOutsideTree } from '../snapshot/references.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { joinPath } from '../snapshot/source-paths.ts'
 import type { TreeReader } from '../snapshot/tree-reader.ts'
@@ -94,15 +95,23 @@ export async function* walkSnapshots(trees: TreeReader, snapshots: readonly Snap
   async function* entry(snapshotId: string, node: Node, folder: Uint8Array, depth: number): AsyncGenerator<SnapshotTrouble> {
     if (node.type === 'directory' && node.subtree !== undefined && depth < DEPTH_LIMIT) {
       if (!sound.has(node.subtree)) yield* list(snapshotId, node.subtree, joinPath(folder, node.name), depth + 1)
-    } else if (node.content?.kind === 'list') {
-      if (!sound.has(node.content.root)) yield* list(snapshotId, node.content.root, joinPath(folder, node.name), depth)
     } else if (node.content !== undefined) {
-      for (const data of contentBlobs(node.content.records)) {
-        if (options.isGood(data.id)) continue
-        yield { snapshotId, path: joinPath(folder, node.name), blobId: toHex(data.id), message: 'a data blob is missing or damaged' }
-      }
+      yield* contentOf(snapshotId, node.content, joinPath(folder, node.name), depth)
     }
   }
 
-  for (const snapshot of snapshots) yield* list(snapshot.id, snapshot.tree, ROOT, 0)
+  async function* contentOf(snapshotId: string, content: Content, path: Uint8Array, depth: number): AsyncGenerator<SnapshotTrouble> {
+    if (content.kind === 'list') return yield* list(snapshotId, content.root, path, depth)
+    for (const data of contentBlobs(content.records)) {
+      if (options.isGood(data.id)) continue
+      yield { snapshotId, path, blobId: toHex(data.id), message: 'a data blob is missing or damaged' }
+    }
+  }
+
+  for (const snapshot of snapshots) {
+    yield* list(snapshot.id, snapshot.tree, ROOT, 0)
+    for (const content of contentsOutsideTree(snapshot)) {
+      for await (const trouble of contentOf(snapshot.id, content, ROOT, 0)) yield { ...trouble, part: 'skipped' }
+    }
+  }
 }

@@ -136,16 +136,16 @@ function badBlobs(troubles: readonly PackTrouble[]): { readonly isEmpty: boolean
 
 function sufferersByBlob(troubles: readonly SnapshotTrouble[]): Map<string, Sufferer[]> {
   const byBlob = new Map<string, Sufferer[]>()
-  for (const { blobId, snapshotId, path } of troubles) {
+  for (const { blobId, snapshotId, path, part } of troubles) {
     const known = byBlob.get(blobId) ?? []
     if (known.length === 0) byBlob.set(blobId, known)
-    known.push({ snapshotId, path })
+    known.push(part === undefined ? { snapshotId, path } : { snapshotId, path, part })
   }
   return byBlob
 }
 
 function unique(sufferers: readonly Sufferer[]): Sufferer[] {
-  return [...new Map(sufferers.map((item) => [`${item.snapshotId}:${Buffer.from(item.path).toString('latin1')}`, item])).values()]
+  return [...new Map(sufferers.map((item) => [`${item.snapshotId}:${item.part ?? ''}:${Buffer.from(item.path).toString('latin1')}`, item])).values()]
 }
 
 /** Every snapshot names the one before it on its host: one that is gone without a verdict is told. */

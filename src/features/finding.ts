@@ -3,6 +3,8 @@
 export interface Sufferer {
   readonly snapshotId: string
   readonly path: Uint8Array
+  /** Set when it is no path of the tree that suffers, but the snapshot's list of what was skipped. */
+  readonly part?: 'skipped' | undefined
 }
 
 export interface Finding {

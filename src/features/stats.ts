@@ -9,8 +9,9 @@ import type { BlobLocation, Catalogue } from '../repository/catalogue/catalogue.
 import { loadIndex } from '../repository/index-loader.ts'
 import { listObjects } from '../repository/objects.ts'
 import type { Repository } from '../repository/repository.ts'
-import { contentBlobs } from '../snapshot/content.ts'
+import { type Content, contentBlobs } from '../snapshot/content.ts'
 import type { Node } from '../snapshot/node.ts'
+import { contentsOutsideTree } from '../snapshot/references.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { openTreeReader, type TreeReader } from '../snapshot/tree-reader.ts'
 
@@ -60,7 +61,10 @@ export async function repositoryStats(repository: Repository, snapshots: readonl
   const blobs: Blobs = { unique: 0, compressed: 0, data: 0, tree: 0, missing: 0, packs: new Set() }
   const walker = createWalker(trees, signal, chosen ? (id) => countBlob(blobs, catalogue.locate(id)[0]) : undefined)
   const totals: Totals = { files: 0, folders: 0, bytes: 0 }
-  for (const snapshot of snapshots) add(totals, await walker(snapshot.tree))
+  for (const snapshot of snapshots) {
+    add(totals, await walker.tree(snapshot.tree))
+    for (const content of contentsOutsideTree(snapshot)) await walker.content(content)
+  }
   if (!chosen) await countAll(catalogue, blobs, signal)
   return {
     snapshots: snapshots.length,
@@ -110,7 +114,7 @@ function add(into: Totals, more: Totals): void {
 }
 
 /** @param onBlob - called once for each blob; without it, files' lists of blobs are not even read */
-function createWalker(trees: TreeReader, signal: AbortSignal | undefined, onBlob: ((id: Uint8Array) => void) | undefined): (tree: Uint8Array) => Promise<Totals> {
+function createWalker(trees: TreeReader, signal: AbortSignal | undefined, onBlob: ((id: Uint8Array) => void) | undefined): { tree(root: Uint8Array): Promise<Totals>; content(content: Content): Promise<void> } {
   const known = new Map<string, Totals>()
   const seen = new IdSet()
   const visit = (id: Uint8Array): boolean => {
@@ -120,11 +124,17 @@ function createWalker(trees: TreeReader, signal: AbortSignal | undefined, onBlob
     return isNew
   }
 
-  const content = async (root: Uint8Array): Promise<void> => {
+  const contentList = async (root: Uint8Array): Promise<void> => {
     if (!visit(root)) return
     const blob = await trees.blob(root)
     if ('records' in blob) for (const data of contentBlobs(blob.records)) visit(data.id)
-    else if (blob.kind === 'content') for (const child of blob.children) await content(child.id)
+    else if (blob.kind === 'content') for (const child of blob.children) await contentList(child.id)
+  }
+
+  const content = async (of: Content): Promise<void> => {
+    if (onBlob === undefined) return
+    if (of.kind === 'list') await contentList(of.root)
+    else for (const data of contentBlobs(of.records)) visit(data.id)
   }
 
   const node = async (item: Node, totals: Totals): Promise<void> => {
@@ -135,9 +145,7 @@ function createWalker(trees: TreeReader, signal: AbortSignal | undefined, onBlob
     }
     totals.files++
     totals.bytes += item.size
-    if (onBlob === undefined) return
-    if (item.content?.kind === 'list') await content(item.content.root)
-    else if (item.content !== undefined) for (const data of contentBlobs(item.content.records)) visit(data.id)
+    if (item.content !== undefined) await content(item.content)
   }
 
   const list = async (id: Uint8Array): Promise<Totals> => {
@@ -153,5 +161,5 @@ function createWalker(trees: TreeReader, signal: AbortSignal | undefined, onBlob
     known.set(key, totals)
     return totals
   }
-  return list
+  return { tree: list, content }
 }

@@ -6,7 +6,7 @@
 import { keyedHash } from '../crypto/hash.ts'
 import { IdSet } from '../util/id-set.ts'
 import { dataView } from '../util/bytes.ts'
-import { ID_BYTES } from './format.ts'
+import { type BlobType, ID_BYTES } from './format.ts'
 import type { FrameShape } from './frame.ts'
 import { createIndexWriter } from './index-writer.ts'
 import { BLOB_RECORD_BYTES, type PackEntry } from './pack-entry.ts'
@@ -40,6 +40,8 @@ export interface BlobStore extends AsyncDisposable, Pick<StoreScheduler, 'readFi
   has(id: Uint8Array): boolean
   /** Stores a tree blob if it is new; the bytes may be reused afterwards. Returns its id. */
   saveTree(bytes: Uint8Array): Uint8Array
+  /** The same for a data blob that is no chunk of a file. */
+  saveData(bytes: Uint8Array): Uint8Array
   /** Resolves when everything so far is durable and indexed. */
   flush(): Promise<void>
 }
@@ -58,11 +60,14 @@ export async function openBlobStore(repository: Repository, session: Session, op
   const catalogue = await repository.catalogue()
   const group = keyring.group
   const blobIdKeys = { data: keyring.blobId(group, 'data'), tree: keyring.blobId(group, 'tree') }
-  const treeHash = keyedHash(blobIdKeys.tree)
+  const hashes = { data: keyedHash(blobIdKeys.data), tree: keyedHash(blobIdKeys.tree) }
   const added: Added = { blobs: 0, plainBytes: 0, storedBytes: 0 }
   /** Blobs of this session that no index object states yet. */
   const claimed = new IdSet()
-  const trees = treeGatherer(config.frameBytes, (bytes, records) => scheduler.sealBlobs('tree', bytes, records))
+  const gatherers = {
+    data: blobGatherer(config.frameBytes, (bytes, records) => scheduler.sealBlobs('data', bytes, records)),
+    tree: blobGatherer(config.frameBytes, (bytes, records) => scheduler.sealBlobs('tree', bytes, records)),
+  }
 
   const has = (id: Uint8Array): boolean => claimed.has(id) || catalogue.has(id)
   const claim = (records: Uint8Array, at: number): boolean => {
@@ -115,23 +120,26 @@ export async function openBlobStore(repository: Repository, session: Session, op
     },
   })
 
+  const save = (type: BlobType, bytes: Uint8Array): Uint8Array => {
+    if (failure !== undefined) throw failure
+    const record = new Uint8Array(BLOB_RECORD_BYTES)
+    record.set(hashes[type](bytes))
+    dataView(record).setUint32(ID_BYTES, bytes.length, true)
+    if (claim(record, 0)) gatherers[type].add(bytes, record)
+    return record.subarray(0, ID_BYTES)
+  }
+
   return {
     added,
     workers: scheduler.workers,
     readFiles: scheduler.readFiles,
     readSegment: scheduler.readSegment,
     has,
-    saveTree(bytes) {
-      if (failure !== undefined) throw failure
-      const record = new Uint8Array(BLOB_RECORD_BYTES)
-      const id = treeHash(bytes)
-      record.set(id)
-      dataView(record).setUint32(ID_BYTES, bytes.length, true)
-      if (claim(record, 0)) trees.add(bytes, record)
-      return record.subarray(0, ID_BYTES)
-    },
+    saveTree: (bytes) => save('tree', bytes),
+    saveData: (bytes) => save('data', bytes),
     async flush() {
-      trees.flush()
+      gatherers.data.flush()
+      gatherers.tree.flush()
       await scheduler.flush()
       if (options.dryRun) return
       await packWriter.finish()
@@ -141,8 +149,8 @@ export async function openBlobStore(repository: Repository, session: Session, op
   }
 }
 
-/** Gathers tree blobs until they fill a frame, so that a message carries many. */
-function treeGatherer(frameBytes: number, send: (bytes: Uint8Array<ArrayBuffer>, records: Uint8Array<ArrayBuffer>) => void): { add(bytes: Uint8Array, record: Uint8Array): void; flush(): void } {
+/** Gathers blobs of one type until they fill a frame, so that a message carries many. */
+function blobGatherer(frameBytes: number, send: (bytes: Uint8Array<ArrayBuffer>, records: Uint8Array<ArrayBuffer>) => void): { add(bytes: Uint8Array, record: Uint8Array): void; flush(): void } {
   let blobs: Uint8Array[] = []
   let records: Uint8Array[] = []
   let length = 0

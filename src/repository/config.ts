@@ -2,6 +2,8 @@
  * The repository's parameters, fixed at init: how content is cut, how large frames and packs are
  * meant to be, and which features a reader must know. A feature that is required and not known
  * here is refused by name, before anything is read or written.
+ *
+ * It is the owner's word: a writer holds the key that seals it, and must not be able to make one.
  */
 import { isValidChunkerParams, type ChunkerParams } from '../chunker/params.ts'
 import { asCount, asI64, asMap, asText, asTexts, decodeCbor, encodeCbor } from '../codec/cbor.ts'
@@ -9,6 +11,7 @@ import { BackupError } from '../util/errors.ts'
 import { FRAME_BYTES_DEFAULT, FRAME_BYTES_LIMIT, KIB, PACK_BYTES_DEFAULT, PACK_BYTES_LIMIT, RECORD } from './format.ts'
 import type { Keyring } from './keyring.ts'
 import { openObject, sealObject } from './sealed-object.ts'
+import { decodeSigned, encodeSigned } from './signed.ts'
 
 export interface RepositoryConfig {
   readonly chunker: ChunkerParams
@@ -31,8 +34,9 @@ export function newConfig(chunker: ChunkerParams, createdNs: bigint, program: st
   return { chunker, frameBytes: FRAME_BYTES_DEFAULT, packBytes: PACK_BYTES_DEFAULT, createdNs, program, requiredFeatures: [], optionalFeatures: [] }
 }
 
+/** @param keyring - the owner's: nobody believes a config that another has signed */
 export function encodeConfig(keyring: Keyring, config: RepositoryConfig): Uint8Array {
-  const payload = encodeCbor(
+  const body = encodeCbor(
     new Map<number, unknown>([
       [1, config.program],
       [2, config.createdNs],
@@ -46,13 +50,14 @@ export function encodeConfig(keyring: Keyring, config: RepositoryConfig): Uint8A
       [10, [...config.optionalFeatures]],
     ]),
   )
-  return sealObject(keyring, keyring.config, AS, payload)
+  return sealObject(keyring, keyring.config, AS, encodeSigned(keyring.signingSeed, keyring.repositoryId, AS, body))
 }
 
-/** @throws {BackupError} CORRUPT; FEATURE_UNKNOWN - names the features that this nacre lacks */
+/** @throws {BackupError} CORRUPT - not the owner's word, too; FEATURE_UNKNOWN - names the features that this nacre lacks */
 export function decodeConfig(keyring: Keyring, bytes: Uint8Array): RepositoryConfig {
   const { payload } = openObject(keyring, keyring.config, bytes, { types: [AS.type], group: AS.group, name: AS.name }, 'config')
-  const map = asMap(decodeCbor(payload), 'config')
+  const { body } = decodeSigned(payload, keyring.repositoryId, AS, [keyring.ownerPublic], 'config')
+  const map = asMap(decodeCbor(body), 'config')
   const requiredFeatures = asTexts(map.get(9), 'required features')
   refuseUnknown(requiredFeatures)
   const chunker = {

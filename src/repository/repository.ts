@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path'
 import type { Backend } from '../backend/backend.ts'
+import { requireSuitable } from '../backend/probe.ts'
 import { type ChunkerParams, chunkerParams } from '../chunker/params.ts'
 import { randomBytes } from '../crypto/derive.ts'
 import type { KdfParameters } from '../crypto/kdf.ts'
@@ -65,12 +66,13 @@ const CONFIG = { type: 'config', name: 'config' } as const
  * Makes a repository in an empty place. The config comes last and is created only if absent, so
  * there is a repository or there is none, and an existing one is never touched.
  * @returns the repository's id and the id of its first key slot
- * @throws {BackupError} REPOSITORY_EXISTS, PASSWORD_REFUSED, INVALID_ARGUMENT
+ * @throws {BackupError} REPOSITORY_EXISTS, BACKEND_UNSUITABLE (the storage was tried, and failed), PASSWORD_REFUSED, INVALID_ARGUMENT
  */
 export async function createRepository(options: CreateOptions): Promise<{ id: string; slotId: string; chunker: ChunkerParams }> {
   const { backend } = options
   const chunker = chunkerParams(options.chunkBytes)
   if ((await backend.stat(CONFIG)) !== undefined) throw alreadyThere(backend)
+  await requireSuitable(backend)
   const repositoryId = randomBytes(REPOSITORY_ID_BYTES)
   const bundle = ownerBundle(randomBytes(32))
   const keyring = keyringOf(bundle, repositoryId)

@@ -52,12 +52,8 @@ export interface Archived {
 export async function archive(repository: Repository, store: BlobStore, trees: TreeReader, options: ArchiveOptions): Promise<Archived> {
   const { keyring } = repository
   const counts: ArchiveCounts = { filesNew: 0, filesChanged: 0, filesUnmodified: 0, totalFiles: 0, totalBytes: 0 }
-  const saveTree = (blob: Uint8Array): Uint8Array => {
-    const id = store.saveTree(blob)
-    trees.remember(id, blob)
-    return id
-  }
-  const assembler = createTreeAssembler(trees, keyedHash(keyring.blobId(keyring.group, 'tree')), saveTree)
+  const save = (blob: Uint8Array): Uint8Array => saveTree(store, trees, blob)
+  const assembler = createTreeAssembler(trees, keyedHash(keyring.blobId(keyring.group, 'tree')), save)
   const batches = scan({
     root: options.root,
     parentTree: options.parentTree,
@@ -74,7 +70,7 @@ export async function archive(repository: Repository, store: BlobStore, trees: T
   })
   // Every slot busy, and as many batches walked ahead.
   const concurrency = 4 * store.workers + 2
-  const read = (batch: readonly ScanEntry[]): Promise<ReadBatch> => readBatch(store, batch, saveTree, options)
+  const read = (batch: readonly ScanEntry[]): Promise<ReadBatch> => readBatch(store, batch, save, options)
 
   for await (const { entries, outcomes } of mapOrdered(batches, { concurrency, signal: options.signal }, read)) {
     for (const [i, entry] of entries.entries()) {
@@ -121,13 +117,20 @@ export async function archive(repository: Repository, store: BlobStore, trees: T
   }
 }
 
+/** Stores a tree blob, and remembers it for whoever reads the tree next. */
+export function saveTree(store: BlobStore, trees: TreeReader, blob: Uint8Array): Uint8Array {
+  const id = store.saveTree(blob)
+  trees.remember(id, blob)
+  return id
+}
+
 interface ReadBatch {
   readonly entries: readonly ScanEntry[]
   /** By position in the batch. */
   readonly outcomes: ReadonlyMap<number, FileOutcome>
 }
 
-async function readBatch(store: BlobStore, entries: readonly ScanEntry[], saveTree: (blob: Uint8Array) => Uint8Array, options: ArchiveOptions): Promise<ReadBatch> {
+async function readBatch(store: BlobStore, entries: readonly ScanEntry[], save: (blob: Uint8Array) => Uint8Array, options: ArchiveOptions): Promise<ReadBatch> {
   const outcomes = new Map<number, FileOutcome>()
   const small: { file: SourceFile; at: number }[] = []
   const large: { file: SourceFile; at: number }[] = []
@@ -138,7 +141,7 @@ async function readBatch(store: BlobStore, entries: readonly ScanEntry[], saveTr
   }
   if (small.length > 0) {
     options.onFile(small[0]!.file.path)
-    const read = await readSmallFiles(store, small.map((item) => item.file), saveTree)
+    const read = await readSmallFiles(store, small.map((item) => item.file), save)
     for (const [i, outcome] of read.entries()) {
       // It grew beyond what the slot holds: it is read again, in segments.
       if ('problem' in outcome && outcome.problem.code === 'NO_ROOM') large.push(small[i]!)
@@ -148,7 +151,7 @@ async function readBatch(store: BlobStore, entries: readonly ScanEntry[], saveTr
   }
   for (const { file, at } of large) {
     options.onFile(file.path)
-    outcomes.set(at, await readLargeFile(store, file, saveTree, options.onBytes))
+    outcomes.set(at, await readLargeFile(store, file, save, options.onBytes))
   }
   return { entries, outcomes }
 }

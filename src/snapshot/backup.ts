@@ -12,13 +12,16 @@ import { escapeBytes } from '../util/posix/system-error.ts'
 import { programVersion } from '../util/version-file.ts'
 import { openBlobStore } from '../repository/blob-store.ts'
 import type { Person, Repository } from '../repository/repository.ts'
+import { probeOnce } from '../repository/catalogue/probed.ts'
 import { beginSession, type Session } from '../repository/session.ts'
-import { archive, type Archived, type ArchiveEvents } from './archiver.ts'
+import { archive, type Archived, type ArchiveEvents, saveTree } from './archiver.ts'
 import { createExcluder } from './exclude.ts'
-import { chooseParent, isWhole, lastOfHost, markWhole } from './parent.ts'
+import { findLastOfHost, rememberLast, vanishedMessage } from './last-of-host.ts'
+import { chooseParent, isWhole, markWhole } from './parent.ts'
 import { absolutePath } from './select.ts'
 import { encodeSnapshot, type Skipped, type Snapshot, type SnapshotRecord, type SnapshotSummary } from './snapshot.ts'
 import { loadSnapshots } from './snapshots.ts'
+import { createSkipLog, type SkipLog, type SkippedList } from './skipped.ts'
 import { branchesOf } from './source-paths.ts'
 import { openTreeReader } from './tree-reader.ts'
 
@@ -62,6 +65,9 @@ export interface BackupResult {
   readonly parent: string | undefined
   readonly tree: Uint8Array
   readonly summary: SnapshotSummary
+  /** How many source files are not in the snapshot as they were. */
+  readonly skippedCount: number
+  /** The first of them, 200 at most; each came as an event, and `loadSkipped` gives all. */
   readonly skipped: readonly Skipped[]
   readonly durationMs: number
 }
@@ -70,18 +76,21 @@ const ATTEMPTS = 5
 
 /**
  * @throws {BackupError} SOURCE_NOT_FOUND - none of the paths is there; SESSION_FENCED - every new
- * session was fenced as well; what the backend throws
+ * session was fenced as well; BACKEND_UNSUITABLE - the storage, reached this way for the first time, was
+ * tried and failed; what the backend throws
  */
 export async function backup(repository: Repository, options: BackupOptions): Promise<BackupResult> {
   const started = monotonicMs()
   const startNs = options.timeNs ?? nowNs()
-  const run: Run = { repository, options, startNs, skipped: [], paths: absolutePaths(options.paths) }
-  const wanted = presentPaths(run)
+  const paths = absolutePaths(options.paths)
+  const { present: wanted, missing } = presentPaths(paths, options.onEvent)
+  if (options.dryRun !== true) await probeOnce(repository, options.signal)
+  const run: Run = { repository, options, startNs, paths, missing, told: new Set() }
   let found: Archived | undefined
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const outcome = await attemptBackup(run, wanted, found)
     if ('fenced' in outcome) found = outcome.fenced
-    else return { ...outcome, skipped: run.skipped, durationMs: monotonicMs() - started }
+    else return { ...outcome, durationMs: monotonicMs() - started }
   }
   throw new BackupError('SESSION_FENCED', `the session was fenced by a prune ${ATTEMPTS} times in a row; nothing is lost, run the backup again when the prune is over`, { retryable: true })
 }
@@ -91,10 +100,18 @@ interface Run {
   readonly options: BackupOptions
   readonly startNs: bigint
   readonly paths: readonly Uint8Array[]
-  skipped: Skipped[]
+  /** Of the paths that were asked for, those that are not there. */
+  readonly missing: readonly Skipped[]
+  /** What was said, however often the backup begins again. */
+  readonly told: Set<string>
 }
 
-type Finished = Omit<BackupResult, 'skipped' | 'durationMs'>
+function tellOnce(run: Run, message: string): void {
+  if (!run.told.has(message)) run.options.onEvent?.({ type: 'notice', message })
+  run.told.add(message)
+}
+
+type Finished = Omit<BackupResult, 'durationMs'>
 
 async function attemptBackup(run: Run, wanted: readonly Uint8Array[], before: Archived | undefined): Promise<Finished | { fenced: Archived }> {
   const { repository, options } = run
@@ -103,21 +120,24 @@ async function attemptBackup(run: Run, wanted: readonly Uint8Array[], before: Ar
   let isSettled = false
   try {
     const { snapshots } = await loadSnapshots(repository, { gc: session.gc, signal: options.signal })
+    const last = await findLastOfHost(repository, options.person.host, snapshots, session.gc, options.signal)
+    for (const gone of last.vanished) tellOnce(run, vanishedMessage(options.person.host, gone))
     const parent = options.force === true ? undefined : (options.parent ?? chooseParent(snapshots, options.person.host, run.paths, run.startNs))
     if (parent !== undefined) {
       options.onEvent?.({ type: 'expectation', files: parent.summary.totalFiles, bytes: parent.summary.totalBytes, parent: parent.id })
     }
-    const { archived, added } = await archiveSource(run, session, wanted, parent, before)
+    const { archived, added, skipped } = await archiveSource(run, session, wanted, parent, before)
     const summary = { ...archived.counts, dataAdded: added.plainBytes, dataAddedStored: added.storedBytes }
-    const finished = { parent: parent?.id, tree: archived.tree, summary }
+    const finished = { parent: parent?.id, tree: archived.tree, summary, skippedCount: skipped.count, skipped: skipped.first }
     isSettled = isDry
     if (isDry) return { ...finished, snapshotId: undefined }
-    const last = lastOfHost(snapshots, options.person.host)
-    const body = encodeSnapshot(recordOf(run, finished, (last?.sequence ?? 0) + 1, last?.id))
+    const sequence = last.sequence + 1
+    const body = encodeSnapshot(recordOf(run, finished, { skippedAll: skipped.all, sequence, previous: last.id }))
     const outcome = await session.commit(body)
     isSettled = true
     if (outcome === 'fenced') return { fenced: archived }
     await markWhole(repository, session.sid)
+    await rememberLast(repository, options.person.host, { name: session.name, sequence }, last)
     return { ...finished, snapshotId: session.sid }
   } finally {
     // A session that ends otherwise says so; if even that fails, a prune will fence it.
@@ -125,8 +145,14 @@ async function attemptBackup(run: Run, wanted: readonly Uint8Array[], before: Ar
   }
 }
 
+interface Walked {
+  readonly archived: Archived
+  readonly added: { readonly plainBytes: number; readonly storedBytes: number }
+  readonly skipped: SkippedList
+}
+
 /** Reads, and stores; once more for what a prune has condemned in the meantime. */
-async function archiveSource(run: Run, session: Session, wanted: readonly Uint8Array[], parent: Snapshot | undefined, before: Archived | undefined): Promise<{ archived: Archived; added: { plainBytes: number; storedBytes: number } }> {
+async function archiveSource(run: Run, session: Session, wanted: readonly Uint8Array[], parent: Snapshot | undefined, before: Archived | undefined): Promise<Walked> {
   const { repository, options } = run
   const trees = await openTreeReader(repository)
   await using store = await openBlobStore(repository, session, {
@@ -145,10 +171,12 @@ async function archiveSource(run: Run, session: Session, wanted: readonly Uint8A
   let parentTree = before?.tree ?? parent?.tree
   let trustsParent = before === undefined && parent !== undefined && session.index.deadPacks === 0 && (await isWhole(repository, parent.id))
   for (;;) {
-    run.skipped = run.skipped.filter((item) => item.reason === MISSING)
-    const archived = await archive(repository, store, trees, { ...shared, ...archiveEvents(run), parentTree, trustsParent })
+    const skips = createSkipLog(store, (blob) => saveTree(store, trees, blob))
+    run.missing.forEach(skips.add)
+    const archived = await archive(repository, store, trees, { ...shared, ...archiveEvents(run, skips), parentTree, trustsParent })
+    const skipped = skips.finish()
     await store.flush()
-    if (options.dryRun === true || !(await session.refresh())) return { archived, added: store.added }
+    if (options.dryRun === true || !(await session.refresh())) return { archived, added: store.added, skipped }
     options.onEvent?.({ type: 'notice', message: 'a prune has condemned packs meanwhile; what was only there is stored anew' })
     parentTree = archived.tree
     trustsParent = false
@@ -158,11 +186,11 @@ async function archiveSource(run: Run, session: Session, wanted: readonly Uint8A
 const MISSING = 'missing'
 const VANISHED_CODES = new Set(['ENOENT', 'ENOTDIR', 'NOT_A_FILE', 'ELOOP'])
 
-function archiveEvents(run: Run): ArchiveEvents {
+function archiveEvents(run: Run, skips: SkipLog): ArchiveEvents {
   const { onEvent } = run.options
   const skip = (path: Uint8Array, reason: string, message: string): void => {
     const skipped = { path, reason, message }
-    run.skipped.push(skipped)
+    skips.add(skipped)
     onEvent?.({ type: 'skipped', skipped })
   }
   return {
@@ -184,17 +212,18 @@ function absolutePaths(paths: readonly (string | Uint8Array)[]): Uint8Array[] {
   return [...unique.values()].sort(compareBytes)
 }
 
-function presentPaths(run: Run): Uint8Array[] {
-  const present = run.paths.filter((path) => {
+function presentPaths(paths: readonly Uint8Array[], onEvent: BackupOptions['onEvent']): { present: Uint8Array[]; missing: Skipped[] } {
+  const missing: Skipped[] = []
+  const present = paths.filter((path) => {
     if (statAtIfPresent(AT_FDCWD, path) !== undefined) return true
     const skipped = { path, reason: MISSING, message: 'there is no such file or folder' }
-    run.skipped.push(skipped)
-    run.options.onEvent?.({ type: 'skipped', skipped })
+    missing.push(skipped)
+    onEvent?.({ type: 'skipped', skipped })
     return false
   })
-  if (present.length > 0) return present
-  const named = run.paths.map(escapeBytes).join(', ')
-  throw new BackupError('SOURCE_NOT_FOUND', `nothing to back up: ${named} ${run.paths.length === 1 ? 'does' : 'do'} not exist; no snapshot was made`, { path: named })
+  if (present.length > 0) return { present, missing }
+  const named = paths.map(escapeBytes).join(', ')
+  throw new BackupError('SOURCE_NOT_FOUND', `nothing to back up: ${named} ${paths.length === 1 ? 'does' : 'do'} not exist; no snapshot was made`, { path: named })
 }
 
 /** The repository and the cache, when they lie on this machine, are not backed up into themselves. */
@@ -212,7 +241,7 @@ async function dryBackend(repository: Repository): Promise<Repository['backend']
   return withDryRun(repository.backend)
 }
 
-function recordOf(run: Run, finished: { parent: string | undefined; tree: Uint8Array; summary: SnapshotSummary }, sequence: number, previous: string | undefined): SnapshotRecord {
+function recordOf(run: Run, finished: Omit<Finished, 'snapshotId'>, more: Pick<SnapshotRecord, 'skippedAll' | 'sequence' | 'previous'>): SnapshotRecord {
   const { options } = run
   return {
     tree: finished.tree,
@@ -227,10 +256,9 @@ function recordOf(run: Run, finished: { parent: string | undefined; tree: Uint8A
     zoneMinutes: zoneOffsetMinutes(run.startNs),
     parent: finished.parent,
     summary: finished.summary,
-    skippedCount: run.skipped.length,
-    skipped: run.skipped,
+    skippedCount: finished.skippedCount,
+    skipped: finished.skipped,
     program: programVersion(),
-    sequence,
-    previous,
+    ...more,
   }
 }

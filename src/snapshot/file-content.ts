@@ -113,7 +113,8 @@ async function readSegments(store: BlobStore, file: SourceFile, fd: number, save
   return { ...gathered.finish(), hasChanged: changed }
 }
 
-function createContentGatherer(saveTree: SaveTree): { add(records: Uint8Array): void; size(): number; finish(): { content: Content; size: number } } {
+/** Blob records, in order, to a content: up to so many stand in it, more become a list. */
+export function createContentGatherer(saveTree: SaveTree): { add(records: Uint8Array): void; size(): number; finish(): { content: Content; size: number } } {
   let first: Uint8Array = new Uint8Array(0)
   let size = 0
   const builder = createListBuilder(CONTENT_SHAPE, saveTree)

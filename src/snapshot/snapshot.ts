@@ -1,6 +1,7 @@
 /** A snapshot's record: what was backed up, where from, when, and what came of it. */
 import { asArray, asBytes, asCount, asI64, asInteger, asMap, asText, asTexts, type CborMap, decodeCbor, encodeCbor, optional } from '../codec/cbor.ts'
 import { toHex } from '../util/bytes.ts'
+import { type Content, contentFromCbor, contentToCbor } from './content.ts'
 
 export interface SnapshotSummary {
   readonly filesNew: number
@@ -38,6 +39,8 @@ export interface SnapshotRecord {
   /** How many source files are missing or doubtful; the first of them follow. */
   readonly skippedCount: number
   readonly skipped: readonly Skipped[]
+  /** All of them, where there are more than the record holds: `loadSkipped` reads it. */
+  readonly skippedAll?: Content | undefined
   readonly program: string
   /** Counts the snapshots of a host; the one before is named, so that a missing one shows. */
   readonly sequence: number
@@ -68,13 +71,24 @@ export function encodeSnapshot(record: SnapshotRecord): Uint8Array {
     [10, record.zoneMinutes],
     [12, [summary.filesNew, summary.filesChanged, summary.filesUnmodified, summary.totalFiles, summary.totalBytes, summary.dataAdded, summary.dataAddedStored]],
     [13, record.skippedCount],
-    [14, record.skipped.slice(0, SKIPPED_LIMIT).map((item) => [item.path, item.reason, item.message])],
+    [14, record.skipped.slice(0, SKIPPED_LIMIT).map(skippedToCbor)],
     [15, record.program],
     [16, record.sequence],
   ])
   if (record.parent !== undefined) map.set(11, sidBytes(record.parent))
   if (record.previous !== undefined) map.set(17, sidBytes(record.previous))
+  if (record.skippedAll !== undefined) map.set(18, contentToCbor(record.skippedAll))
   return encodeCbor(map)
+}
+
+export function skippedToCbor(item: Skipped): unknown {
+  return [item.path, item.reason, item.message]
+}
+
+/** @throws {BackupError} CORRUPT */
+export function skippedFromCbor(value: unknown): Skipped {
+  const fields = asArray(value, 'skipped')
+  return { path: asBytes(fields[0], 'path'), reason: asText(fields[1], 'reason'), message: asText(fields[2], 'message') }
 }
 
 function sidBytes(sid: string): Uint8Array {
@@ -107,10 +121,8 @@ export function decodeSnapshot(bytes: Uint8Array): SnapshotRecord {
     parent: optional(map, 11, asSid, 'parent'),
     summary: { filesNew, filesChanged, filesUnmodified, totalFiles, totalBytes, dataAdded, dataAddedStored },
     skippedCount: asCount(map.get(13), 'skipped'),
-    skipped: asArray(map.get(14), 'skipped').map((item): Skipped => {
-      const fields = asArray(item, 'skipped')
-      return { path: asBytes(fields[0], 'path'), reason: asText(fields[1], 'reason'), message: asText(fields[2], 'message') }
-    }),
+    skipped: asArray(map.get(14), 'skipped').map(skippedFromCbor),
+    skippedAll: optional(map, 18, contentFromCbor, 'list of what was skipped'),
     program: asText(map.get(15), 'program'),
     sequence: asCount(map.get(16), 'sequence'),
     previous: optional(map, 17, asSid, 'previous'),

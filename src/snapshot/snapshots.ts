@@ -5,7 +5,7 @@
 import { open, seal } from '../crypto/aead.ts'
 import { deriveKey } from '../crypto/derive.ts'
 import { mapOrdered } from '../util/map-ordered.ts'
-import { utf8 } from '../util/bytes.ts'
+import { concatBytes, utf8 } from '../util/bytes.ts'
 import { isBackupError } from '../util/errors.ts'
 import type { Catalogue } from '../repository/catalogue/catalogue.ts'
 import { type GcState, readGcState } from '../repository/gc-state.ts'
@@ -29,7 +29,7 @@ export interface SnapshotList {
 }
 
 const FENCE = Uint8Array.of(0)
-const SNAPSHOT = 1
+const SNAPSHOT = Uint8Array.of(1)
 
 /** @throws {BackupError} when a list fails: a failed list is never taken for an empty one */
 export async function loadSnapshots(repository: Repository, options: { readonly signal?: AbortSignal | undefined; readonly gc?: GcState | undefined } = {}): Promise<SnapshotList> {
@@ -83,14 +83,14 @@ function snapshotCache(repository: Repository, catalogue: Catalogue): SnapshotCa
       if (row === undefined) return undefined
       try {
         const plain = open(key, row, utf8(name))
-        return plain[0] === SNAPSHOT ? plain.subarray(1) : 'fence'
+        return plain[0] === SNAPSHOT[0] ? plain.subarray(1) : 'fence'
       } catch (error) {
         if (!isBackupError(error, 'CORRUPT')) throw error
         return undefined
       }
     },
     put(name, body) {
-      const plain = body === 'fence' ? FENCE : Uint8Array.of(SNAPSHOT, ...body)
+      const plain = body === 'fence' ? FENCE : concatBytes(SNAPSHOT, body)
       catalogue.rows.put('snapshot', utf8(name), seal(key, plain, utf8(name)))
     },
   }

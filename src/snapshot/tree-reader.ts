@@ -93,7 +93,7 @@ export async function openTreeReader(repository: Repository): Promise<TreeReader
 }
 
 /** Levels fall strictly, so that no list, however hostile, contains itself. */
-function requireKind(tree: TreeBlob, kind: TreeBlob['kind'], below: number, id: Uint8Array): void {
+export function requireKind(tree: TreeBlob, kind: TreeBlob['kind'], below: number, id: Uint8Array): void {
   if (tree.kind !== kind) throw new BackupError('CORRUPT', `tree blob ${toHex(id).slice(0, 16)} is a list of another kind`)
   if (tree.level >= below) throw new BackupError('CORRUPT', `tree blob ${toHex(id).slice(0, 16)} stands at a wrong level`)
 }

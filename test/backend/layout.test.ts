@@ -20,6 +20,7 @@ const known: [ObjectRef, string][] = [
   [layout.gcRef(0, 'plan'), 'gc/0000000000.plan'],
   [layout.gcRef(12, 'verdict'), 'gc/0000000012.verdict'],
   [layout.gcRef(9_999_999_999, 'done'), 'gc/9999999999.done'],
+  [layout.probeRef(hex32), `probes/${hex32}`],
 ]
 
 describe('layout', () => {
@@ -39,7 +40,7 @@ describe('layout', () => {
     `keys/${hex64}\n`, `keys/${hex32}`, `index/${hex64}`, `index/00/${hex64}`, `index/4294967296/${hex64}`,
     `index/99999999999/${hex64}`, `index/+1/${hex64}`, `index/1.0/${hex64}`, `snapshots/0/${hex64}`,
     `marks/0/${hex32}`, `marks/0/${hex32}.00`, `marks/0/${hex32}.4294967296`, 'gc/0.plan', 'gc/0000000000.tmp',
-    'gc/0000000000.plan/', '__proto__/x', 'constructor', `locks/${hex64}`,
+    'gc/0000000000.plan/', '__proto__/x', 'constructor', `locks/${hex64}`, `probes/${hex64}`, `probes/0/${hex32}`,
   ])('finds no object at %o', (key) => {
     expect(layout.parseKey(key)).toBeUndefined()
   })

@@ -46,7 +46,7 @@ test('help shows an example for every command, and the overview names them all',
   const at = place()
   const overview = at.run('help')
   expect(overview.code).toBe(0)
-  for (const name of ['init', 'backup', 'snapshots', 'ls', 'restore', 'check', 'stats', 'cat', 'key', 'cache']) {
+  for (const name of ['init', 'backup', 'snapshots', 'ls', 'restore', 'check', 'probe', 'stats', 'cat', 'key', 'cache']) {
     expect(overview.stdout).toContain(`  ${name} `)
     const help = at.run(name, '--help')
     expect(help.code).toBe(0)
@@ -62,6 +62,16 @@ test('no repository there exits 10', () => {
   const ended = at.run('snapshots', '--json')
   expect(ended.code).toBe(10)
   expect(lastJson(ended.stdout)).toMatchObject({ type: 'error', code: 'REPOSITORY_NOT_FOUND' })
+})
+
+test('probe tries the storage without a password, and takes away what it made', () => {
+  const at = place()
+  expect(at.run('probe')).toMatchObject({ code: 10 })
+  at.run('init')
+  const ended = at.runWith({ NACRE_PASSWORD: undefined }, 'probe')
+  expect(ended).toMatchObject({ code: 0, stdout: `${at.repo} does what nacre relies on\n` })
+  expect(readdirSync(join(at.repo, 'probes'))).toEqual([])
+  expect(lastJson(at.run('probe', '--json').stdout)).toMatchObject({ type: 'summary', suitable: true, problems: [], left_behind: null, network_file_system: null })
 })
 
 test('a second init leaves the repository as it is', () => {
@@ -128,6 +138,9 @@ test('a missing source is named: exit 3 when others were saved, 1 when none', ()
   const some = at.run('backup', join(at.folder, 'file'), join(at.folder, 'gone'))
   expect(some.code).toBe(3)
   expect(some.stderr).toContain(join(at.folder, 'gone'))
+  expect(at.run('cat', 'skipped', 'latest').stdout).toBe(`missing: ${join(at.folder, 'gone')}: there is no such file or folder\n`)
+  expect(lastJson(at.run('cat', 'skipped', 'latest', '--json').stdout)).toMatchObject({ path: join(at.folder, 'gone'), reason: 'missing' })
+  expect(JSON.parse(at.run('cat', 'snapshot', 'latest').stdout)).toMatchObject({ skipped: 1, skipped_files: [{ reason: 'missing' }] })
   const none = at.run('backup', join(at.folder, 'gone'))
   expect(none.code).toBe(1)
   expect(none.stderr).toContain(join(at.folder, 'gone'))

@@ -5,9 +5,11 @@ import { decodeConfig, encodeConfig, newConfig, type RepositoryConfig } from '..
 import { RECORD } from '../../src/repository/format.ts'
 import { openRepository } from '../../src/repository/repository.ts'
 import { sealObject } from '../../src/repository/sealed-object.ts'
+import { encodeSigned } from '../../src/repository/signed.ts'
+import type { Keyring } from '../../src/repository/keyring.ts'
 import { flipped } from '../util/bytes-of.ts'
 import { expectRefused, expectRejected } from '../util/expect-error.ts'
-import { memoryRepository, otherOwner, owner, PASSWORD, replaceObject, stranger } from './support.ts'
+import { memoryRepository, otherOwner, owner, PASSWORD, replaceObject, stranger, writer } from './support.ts'
 
 const config: RepositoryConfig = newConfig(chunkerParams(), 1_700_000_000_000_000_001n, '1.2.3')
 const AS = { type: RECORD.config, group: 0, name: 'config' } as const
@@ -25,9 +27,13 @@ const fields: readonly (readonly [number, unknown])[] = [
   [10, []],
 ]
 
-/** A config as another program might have sealed it. */
+/** A config as another program might have sealed it, signed by the owner or by somebody else. */
+function sealed(payload: ReadonlyMap<number, unknown>, signer: Keyring = owner): Uint8Array {
+  return sealObject(owner, owner.config, AS, encodeSigned(signer.signingSeed, owner.repositoryId, AS, encodeCbor(payload)))
+}
+
 function configWith(...changes: readonly (readonly [number, unknown])[]): Uint8Array {
-  return sealObject(owner, owner.config, AS, encodeCbor(new Map<number, unknown>([...fields, ...changes])))
+  return sealed(new Map<number, unknown>([...fields, ...changes]))
 }
 
 describe('the config', () => {
@@ -70,8 +76,23 @@ describe('the config', () => {
 
   test('lacking a field is refused', () => {
     for (const [key] of fields) {
-      const payload = encodeCbor(new Map<number, unknown>(fields.filter(([other]) => other !== key)))
-      expectRefused(() => decodeConfig(owner, sealObject(owner, owner.config, AS, payload)), 'CORRUPT')
+      expectRefused(() => decodeConfig(owner, sealed(new Map<number, unknown>(fields.filter(([other]) => other !== key)))), 'CORRUPT')
+    }
+  })
+
+  test('is read by a writer, who cannot make another that anybody believes', () => {
+    expect(decodeConfig(writer, encodeConfig(owner, config))).toEqual(config)
+    for (const keyring of [owner, writer]) {
+      expect(expectRefused(() => decodeConfig(keyring, sealed(new Map(fields), writer)), 'CORRUPT').message).toContain('not trusted')
+      expectRefused(() => decodeConfig(keyring, encodeConfig(writer, config)), 'CORRUPT')
+      expectRefused(() => decodeConfig(keyring, sealObject(owner, owner.config, AS, encodeCbor(new Map(fields)))), 'CORRUPT')
+    }
+  })
+
+  test('is no other record of the owner\'s that is sealed again', () => {
+    const body = encodeCbor(new Map(fields))
+    for (const as of [{ ...AS, type: RECORD.gcPlan }, { ...AS, name: '' }, { ...AS, group: 1 }]) {
+      expectRefused(() => decodeConfig(owner, sealObject(owner, owner.config, AS, encodeSigned(owner.signingSeed, owner.repositoryId, as, body))), 'CORRUPT')
     }
   })
 

@@ -302,7 +302,7 @@ describe('a backup that breaks off', () => {
     fill(at, 0, 2)
     const backend: Backend = {
       ...at.backend,
-      create: (ref, ...rest) => (ref.type === 'sessions' ? at.backend.create(ref, ...rest) : Promise.reject(new BackupError('BACKEND_FAILED', 'gone'))),
+      create: (ref, ...rest) => (ref.type === 'sessions' || ref.type === 'probes' ? at.backend.create(ref, ...rest) : Promise.reject(new BackupError('BACKEND_FAILED', 'gone'))),
     }
     await expectRejected(at.save({}, await at.open(backend)), 'BACKEND_FAILED')
     expect(await namesIn(at.backend, 'sessions')).toHaveLength(1)

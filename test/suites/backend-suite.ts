@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
 import { configRef, gcRef, indexRef, keyRef, markRef, objectTypes, packRef } from '../../src/backend/layout.ts'
-import { forgottenRef, sessionRef, snapshotRef } from '../../src/backend/layout.ts'
+import { forgottenRef, probeRef, sessionRef, snapshotRef } from '../../src/backend/layout.ts'
 import type { Backend, ObjectInfo, ObjectRef, ObjectType } from '../../src/backend/backend.ts'
 
 export interface SuiteSubject {
@@ -424,6 +424,7 @@ export function oneOfEach(): ObjectRef[] {
     forgottenRef(0, sid),
     markRef(0, sid, 3),
     gcRef(0, 'plan'),
+    probeRef(sid),
   ]
 }
 

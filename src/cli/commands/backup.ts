@@ -60,7 +60,7 @@ export const command: Command = {
     }
     if (output.isJson) output.json(summaryJson(result))
     else tell(output, result, options.dryRun)
-    return result.skipped.length > 0 ? EXIT.incomplete : EXIT.done
+    return result.skippedCount > 0 ? EXIT.incomplete : EXIT.done
   },
 }
 
@@ -121,17 +121,17 @@ function summaryJson(result: BackupResult): unknown {
     data_added_stored: summary.dataAddedStored,
     total_files: summary.totalFiles,
     total_bytes: summary.totalBytes,
-    skipped: result.skipped.length,
+    skipped: result.skippedCount,
     duration_s: result.durationMs / 1000,
   }
 }
 
 function tell(output: Output, result: BackupResult, isDry: boolean): void {
   const { summary } = result
-  const hidden = result.skipped.length - SHOWN
+  const hidden = result.skippedCount - SHOWN
   if (hidden > 0 && !output.isVerbose) output.warn(`nacre: and ${grouped(hidden)} more (-v shows all)`)
   output.info(`${count(summary.totalFiles, 'file')}, ${size(summary.totalBytes)}: ${grouped(summary.filesNew)} new, ${grouped(summary.filesChanged)} changed, ${grouped(summary.filesUnmodified)} unmodified`)
   output.info(`${isDry ? 'would add' : 'added'} ${size(summary.dataAdded)}, ${size(summary.dataAddedStored)} stored, in ${duration(result.durationMs)}`)
-  if (result.skipped.length > 0) output.warn(`nacre: ${count(result.skipped.length, 'file')} could not be saved as ${result.skipped.length === 1 ? 'it was' : 'they were'}`)
+  if (result.skippedCount > 0) output.warn(`nacre: ${count(result.skippedCount, 'file')} could not be saved as ${result.skippedCount === 1 ? 'it was' : 'they were'}`)
   output.result(result.snapshotId === undefined ? 'dry run: nothing was stored' : `snapshot ${shortId(result.snapshotId)} saved${result.parent === undefined ? '' : ` (parent ${shortId(result.parent)})`}`)
 }

@@ -1,13 +1,13 @@
-import { BackupError, catBlob, catConfig, catIndex, catKey, catPack, catTree, loadSnapshots, nowNs, resolveSnapshot, snapshotJson } from '../../index.ts'
+import { BackupError, catBlob, catConfig, catIndex, catKey, catPack, catSnapshot, catTree, loadSkipped, loadSnapshots, nowNs, resolveSnapshot, type Snapshot, skippedJson } from '../../index.ts'
 import type { Command } from '../command.ts'
-import { displayJson } from '../display.ts'
+import { display, displayJson, displayPath } from '../display.ts'
 import { suggestion } from '../suggest.ts'
 
-const KINDS = ['config', 'snapshot', 'tree', 'blob', 'pack', 'index', 'key']
+const KINDS = ['config', 'snapshot', 'skipped', 'tree', 'blob', 'pack', 'index', 'key']
 
 export const command: Command = {
-  usage: 'cat config|snapshot|tree|blob|pack|index|key [ID]',
-  summary: 'Shows an object of the repository as JSON; of a blob its bytes; of a key its parameters, never a secret.',
+  usage: 'cat config|snapshot|skipped|tree|blob|pack|index|key [ID]',
+  summary: 'Shows an object of the repository as JSON; of a blob its bytes; of skipped, a line for each file that a snapshot has not as it was; of a key its parameters, never a secret.',
   example: ['-r /backup/repo cat snapshot latest', 'show all that a snapshot says'],
   options: {},
   positionals: [1, 2],
@@ -21,10 +21,16 @@ export const command: Command = {
       output.bytes(await catBlob(repository, name))
       return 0
     }
-    const snapshot = async (): Promise<unknown> => snapshotJson(resolveSnapshot((await loadSnapshots(repository, { signal })).snapshots, name, nowNs()))
+    const resolved = async (): Promise<Snapshot> => resolveSnapshot((await loadSnapshots(repository, { signal })).snapshots, name, nowNs())
+    if (kind === 'skipped') {
+      for await (const skipped of loadSkipped(repository, await resolved(), { signal })) {
+        output.result(output.isJson ? displayJson(skippedJson(skipped)) : `${display(skipped.reason)}: ${displayPath(skipped.path)}: ${display(skipped.message)}`)
+      }
+      return 0
+    }
     const shown: Record<string, () => unknown> = {
       config: () => catConfig(repository),
-      snapshot,
+      snapshot: async () => catSnapshot(await resolved()),
       tree: () => catTree(repository, name),
       pack: () => catPack(repository, name),
       index: () => catIndex(repository, name),

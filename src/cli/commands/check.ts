@@ -66,7 +66,7 @@ function readDataOf(args: Arguments): ReadData | undefined {
 }
 
 function findingJson(finding: Finding): unknown {
-  const suffers = finding.suffers.map(({ snapshotId, path }) => ({ snapshot_id: snapshotId, ...textFields('path', path) }))
+  const suffers = finding.suffers.map(({ snapshotId, path, part }) => ({ snapshot_id: snapshotId, ...textFields('path', path), ...(part === undefined ? {} : { part }) }))
   return { type: 'finding', severity: finding.severity, code: finding.code, object: finding.object, message: finding.message, suffers, advice: finding.advice }
 }
 
@@ -74,7 +74,7 @@ function tellFinding(output: Output, finding: Finding): void {
   const line = output.isQuiet ? output.warn : output.result
   line(`${finding.severity}: ${display(finding.object)}: ${display(finding.message)}`)
   const shown = output.isVerbose ? finding.suffers : finding.suffers.slice(0, SUFFERERS_SHOWN)
-  for (const { snapshotId, path } of shown) line(`  suffers: ${shortId(snapshotId)}:${displayPath(path)}`)
+  for (const { snapshotId, path, part } of shown) line(`  suffers: ${shortId(snapshotId)}${part === undefined ? `:${displayPath(path)}` : ' (its list of skipped files)'}`)
   if (shown.length < finding.suffers.length) line(`  and ${finding.suffers.length - shown.length} more (-v shows all)`)
   line(`  what to do: ${finding.advice}`)
 }

@@ -1,15 +1,18 @@
-import { BackupError, createBackend, createRepository, parseLocation } from '../../index.ts'
+import { BackupError, createBackend, createRepository, type Location, networkFileSystem, parseLocation } from '../../index.ts'
 import type { Command } from '../command.ts'
 import { display } from '../display.ts'
 import { parseSize, size } from '../format.ts'
 import { readPassword } from '../password.ts'
+import type { Output } from '../output.ts'
 import { person } from '../person.ts'
+import { askYes } from '../prompt.ts'
 
 export const command: Command = {
   usage: 'init',
   summary: 'Makes a repository. Whoever loses its password loses what is in it: nobody can bring it back.',
   example: ['-r /backup/repo init', 'make a repository in a folder'],
   options: {
+    'accept-network': { kind: 'flag', describe: 'make it on a network file system (it must do what docs/cli.md says)' },
     'chunk-size': { kind: 'text', value: 'SIZE', describe: 'average size of a chunk, 16K to 1M, a power of two (128K)' },
   },
   positionals: [0, 0],
@@ -18,6 +21,7 @@ export const command: Command = {
     const chunkBytes = text === undefined ? undefined : parseSize(text)
     if (text !== undefined && chunkBytes === undefined) throw new BackupError('INVALID_ARGUMENT', `"${text}" is no size; write it as 128K`)
     const place = parseLocation(location())
+    await acceptNetwork(place, args.flag('accept-network'), output)
     const password = await readPassword({ file: args.text('password-file'), command: args.text('password-command'), fd: args.text('password-fd') }, true, 'password for the new repository')
     const backend = await createBackend(place)
     const { id, chunker } = await createRepository({ backend, password, chunkBytes, person: person() })
@@ -28,4 +32,16 @@ export const command: Command = {
     }
     return 0
   },
+}
+
+/**
+ * A probe races from this machine alone; what other machines see of a network file system only its
+ * administrator knows.
+ */
+async function acceptNetwork(place: Location, isAccepted: boolean, output: Output): Promise<void> {
+  const kind = await networkFileSystem(place.path)
+  if (kind === undefined) return
+  output.warn(`nacre: ${display(place.path)} lies on a network file system (${display(kind)}); each machine that uses the repository must see at once what the others have made there, and a hard link to a name that is taken must fail`)
+  if (isAccepted || (await askYes('Is that so?')) === true) return
+  throw new BackupError('INVALID_ARGUMENT', 'no repository was made; when the network file system does that, give --accept-network')
 }

@@ -59,6 +59,7 @@ export async function cacheEntries(folder: string): Promise<CacheEntry[]> {
   for (const repositoryId of await foldersIn(folder, REPOSITORY_ID)) {
     const base = join(folder, repositoryId)
     const catalogues = await foldersIn(base, CATALOGUE)
+    if (catalogues.length === 0) continue
     let bytes = 0
     for (const catalogue of catalogues) {
       for (const file of await names(join(base, catalogue))) bytes += (await stat(join(base, catalogue, file)).catch(() => ({ size: 0 }))).size
