@@ -1,7 +1,6 @@
 /**
  * A node: one entry of a directory, with everything that a restore gives back. Names and link
- * targets are bytes from end to end. There is room for what later versions fill (extended
- * attributes, sparse extents), so that the format need not change for them.
+ * targets are bytes from end to end.
  *
  * A node is a CBOR map with integer keys; absent is said by leaving the key out.
  */
@@ -147,10 +146,16 @@ function pair(value: unknown, what: string): readonly [unknown, unknown] {
   return [list[0], list[1]]
 }
 
+/** What Linux takes at most. */
+const VALUE_LIMIT = 65_536
+
 function xattrs(value: unknown, what: string): ExtendedAttribute[] {
   return asArray(value, what).map((item) => {
     const [name, bytes] = pair(item, what)
-    return { name: asBytes(name, what), value: asBytes(bytes, what) }
+    const attribute = { name: asBytes(name, what), value: asBytes(bytes, what) }
+    const isName = attribute.name.length > 0 && attribute.name.length <= NAME_LIMIT && !attribute.name.includes(0)
+    if (!isName || attribute.value.length > VALUE_LIMIT) throw new BackupError('CORRUPT', 'a node has an extended attribute that no file can have')
+    return attribute
   })
 }
 

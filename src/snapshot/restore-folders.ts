@@ -2,7 +2,7 @@
 import { mkdirAtIfAbsent } from '../util/posix/create.ts'
 import { close, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openAt, openAtIfPresent } from '../util/posix/open.ts'
 import { PosixError } from '../util/posix/system-error.ts'
-import { setAttributes } from '../util/target-file.ts'
+import { handsDownAcl, setAttributes } from '../util/target-file.ts'
 import type { Node } from './node.ts'
 import type { Tally } from './restore-tally.ts'
 import { attributesOf } from './restore-owner.ts'
@@ -25,30 +25,37 @@ export interface Folders {
   current(): number | undefined
   /** Whether this restore has just made the folder: then nothing stands in it. */
   isFresh(): boolean
+  /** Whether what is made in the folder gets an ACL from it. */
+  handsDownAcl(): boolean
 }
 
 interface Level {
   readonly path: Uint8Array
   readonly fd: number | undefined
   readonly isFresh: boolean
+  readonly handsDownAcl: boolean
 }
 
 export function createFolders(targetFd: number, tally: Tally, isDry: boolean): Folders {
   const stack: Level[] = []
+  const targetHandsDownAcl = targetFd !== -1 && handsDownAcl(targetFd)
   const current = (): number | undefined => (stack.length === 0 ? (targetFd === -1 ? PLANNED : targetFd) : stack.at(-1)!.fd)
+  const currentHandsDownAcl = (): boolean => (stack.length === 0 ? targetHandsDownAcl : stack.at(-1)!.handsDownAcl)
 
   const open = (path: Uint8Array, node: Node): Omit<Level, 'path'> => {
     const above = current()
-    if (above === undefined || above === PLANNED) return { fd: above, isFresh: true }
+    if (above === undefined || above === PLANNED) return { fd: above, isFresh: true, handsDownAcl: false }
     try {
-      if (isDry) return { fd: openAtIfPresent(above, node.name, OPEN) ?? PLANNED, isFresh: false }
+      if (isDry) return { fd: openAtIfPresent(above, node.name, OPEN) ?? PLANNED, isFresh: false, handsDownAcl: false }
       const isFresh = mkdirAtIfAbsent(above, node.name, 0o700)
-      return { fd: openAt(above, node.name, OPEN), isFresh }
+      const fd = openAt(above, node.name, OPEN)
+      // A folder just made has what the one above hands down, and nothing else.
+      return { fd, isFresh, handsDownAcl: isFresh ? currentHandsDownAcl() : handsDownAcl(fd) }
     } catch (error) {
       if (!(error instanceof PosixError)) throw error
       const isTaken = error.code === 'ENOTDIR' || error.code === 'ELOOP'
       tally.problem(path, isTaken ? 'kept' : 'failed', isTaken ? 'something that is no folder stands there and was left; nothing below it is restored' : error.message)
-      return { fd: undefined, isFresh: false }
+      return { fd: undefined, isFresh: false, handsDownAcl: false }
     }
   }
 
@@ -76,13 +83,14 @@ export function createFolders(targetFd: number, tally: Tally, isDry: boolean): F
         // It could not be entered the first time either, and that was said.
         if (!(error instanceof PosixError)) throw error
       }
-      stack.push({ path, fd, isFresh: false })
+      stack.push({ path, fd, isFresh: false, handsDownAcl: fd !== undefined && handsDownAcl(fd) })
     },
     isFresh: () => stack.at(-1)?.isFresh ?? false,
+    handsDownAcl: currentHandsDownAcl,
     leave: () => void leave(),
     finish(node) {
       const level = stack.at(-1)!
-      const warning = level.fd === undefined ? undefined : setAttributes(level.fd, attributesOf(node))
+      const warning = level.fd === undefined ? undefined : setAttributes(level.fd, attributesOf(node, level.handsDownAcl))
       if (warning !== undefined) tally.warning(level.path, warning)
       leave()
     },

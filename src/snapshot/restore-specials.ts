@@ -3,13 +3,11 @@
  * devices. A link is only ever made to a file that this restore has put there.
  */
 import { equalBytes } from '../util/bytes.ts'
-import { fchownAt } from '../util/posix/attributes.ts'
 import { linkAt, mknodAt, readlinkAt, symlinkAt } from '../util/posix/create.ts'
 import { close, O_DIRECTORY, O_PATH, O_RDONLY, openBeneath } from '../util/posix/open.ts'
 import { statAtIfPresent } from '../util/posix/stat.ts'
 import { PosixError } from '../util/posix/system-error.ts'
-import { fchmodAt } from '../util/posix/attributes.ts'
-import { setTimesAt } from '../util/posix/times.ts'
+import { setAttributesAt } from '../util/target-file.ts'
 import type { Node } from './node.ts'
 import type { Tally } from './restore-tally.ts'
 import { attributesOf } from './restore-owner.ts'
@@ -20,7 +18,7 @@ type Entry = Extract<RestoreStep, { kind: 'entry' }>
 export interface Specials {
   /** Whether the file is a further name of one that was met before: it is linked at the end. */
   isLater(step: Entry): boolean
-  make(targetFd: number, dirFd: number | undefined, step: Entry): void
+  make(targetFd: number, dirFd: number | undefined, step: Entry, clearsAcl: boolean): void
 }
 
 export function createSpecials(tally: Tally): Specials {
@@ -48,7 +46,7 @@ export function createSpecials(tally: Tally): Specials {
     }
   }
 
-  const special = (dirFd: number, step: Entry): void => {
+  const special = (dirFd: number, step: Entry, clearsAcl: boolean): void => {
     const { node, path } = step
     const standing = statAtIfPresent(dirFd, node.name)
     if (standing !== undefined) {
@@ -59,7 +57,8 @@ export function createSpecials(tally: Tally): Specials {
     else if (node.type !== 'file' && node.type !== 'directory') {
       mknodAt(dirFd, node.name, { type: node.type, mode: 0o600, rdevMajor: node.rdev?.major ?? 0, rdevMinor: node.rdev?.minor ?? 0 })
     }
-    setSpecialAttributes(tally, dirFd, step)
+    const warning = setAttributesAt(dirFd, node.name, attributesOf(node, clearsAcl), node.type === 'symlink')
+    if (warning !== undefined) tally.warning(path, warning)
     tally.otherDone()
   }
 
@@ -71,14 +70,14 @@ export function createSpecials(tally: Tally): Specials {
       if (origin === undefined) first.set(key, step)
       return origin !== undefined
     },
-    make(targetFd, dirFd, step) {
+    make(targetFd, dirFd, step, clearsAcl) {
       if (dirFd === undefined) return
       const key = keyOf(step.node)
       const origin = key === undefined ? undefined : first.get(key)
       if (step.node.type === 'file' && (origin === undefined || equalBytes(origin.path, step.path))) return
       try {
         if (origin !== undefined) link(targetFd, dirFd, step, origin)
-        else special(dirFd, step)
+        else special(dirFd, step, clearsAcl)
       } catch (error) {
         if (!(error instanceof PosixError) && !(error instanceof Refused)) throw error
         tally.problem(step.path, 'failed', error.message)
@@ -88,21 +87,3 @@ export function createSpecials(tally: Tally): Specials {
 }
 
 class Refused extends Error {}
-
-function setSpecialAttributes(tally: Tally, dirFd: number, step: Entry): void {
-  const { node } = step
-  const attributes = attributesOf(node)
-  const attempts: [string, () => void][] = [
-    ['owner', () => (attributes.uid === -1 ? undefined : fchownAt(dirFd, node.name, attributes.uid, attributes.gid))],
-    ['mode', () => (node.type === 'symlink' ? undefined : fchmodAt(dirFd, node.name, attributes.mode))],
-    ['times', () => setTimesAt(dirFd, node.name, attributes)],
-  ]
-  for (const [what, set] of attempts) {
-    try {
-      set()
-    } catch (error) {
-      if (!(error instanceof PosixError)) throw error
-      tally.warning(step.path, `the system refused ${what} (${error.code})`)
-    }
-  }
-}

@@ -81,7 +81,7 @@ export async function restore(repository: Repository, options: RestoreOptions): 
       if (standing === 'other') return tally.problem(step.path, 'kept', 'another file stands there and was left as it is')
       if (options.dryRun === true) return tally.planned('create', step.path, step.node.size)
       options.onEvent?.({ type: 'file', path: step.path })
-      return files.add({ path: step.path, folder: step.folder, node: step.node, attributes: attributesOf(step.node) })
+      return files.add({ path: step.path, folder: step.folder, node: step.node, attributes: attributesOf(step.node, folders.handsDownAcl()) })
     }
   } finally {
     if (targetFd !== -1) close(targetFd)
@@ -94,7 +94,7 @@ async function finishFolders(trees: TreeReader, selection: Selection, folders: R
     for (const step of steps) {
       if (step.kind === 'enter') folders.reopen(step.path, step.node)
       else if (step.kind === 'leave') folders.finish(step.node)
-      else specials.make(folders.targetFd, folders.current(), step)
+      else specials.make(folders.targetFd, folders.current(), step, folders.handsDownAcl())
     }
   }
 }

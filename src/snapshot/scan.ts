@@ -17,6 +17,7 @@ import { createDeviceNumbers, isUnchanged, nodeOfStat } from './file-node.ts'
 import type { Node } from './node.ts'
 import { createParentCursor, NO_PARENT, type ParentCursor } from './parent-cursor.ts'
 import { joinPath, type SourceBranch, sortedChildren } from './source-paths.ts'
+import { xattrsAt, xattrsOf } from './source-xattrs.ts'
 import type { TreeReader } from './tree-reader.ts'
 
 export type ScanEntry =
@@ -132,7 +133,8 @@ export async function* scan(options: ScanOptions): AsyncGenerator<readonly ScanE
         batch.push({ kind: 'same', node: before, isAligned: folder.isAligned })
       } else {
         folder.isAligned = false
-        const node = nodeOfStat(entry.name, stat, before, devices)
+        const xattrs = xattrsAt(folder.fd, entry.name, (error) => problem(path, error))
+        const node = { ...nodeOfStat(entry.name, stat, before, devices), xattrs }
         if (stat.type === 'file') {
           const isSmall = stat.size <= options.smallFileBytes
           if (batchFiles > 0 && (!isSmall || batchBytes + stat.size > options.batchBytes)) {
@@ -213,7 +215,7 @@ function statEntry(folder: Folder, entry: Folder['entries'][number], path: Uint8
 }
 
 function openFolder(options: ScanOptions, devices: Devices, above: Folder, entry: Folder['entries'][number], stat: FileStat, path: Uint8Array, before: Node | undefined, problem: OnProblem): Folder | undefined {
-  const node = nodeOfStat(entry.name, stat, before, devices)
+  let node = nodeOfStat(entry.name, stat, before, devices)
   const parent = before?.type === 'directory' ? before : undefined
   let fd = -1
   let entries: Folder['entries'] = []
@@ -230,6 +232,9 @@ function openFolder(options: ScanOptions, devices: Devices, above: Folder, entry
     // It is there, but not to be opened: it is kept as an empty folder, and reported.
     if (error instanceof PosixError && error.code === 'ENOENT') return undefined
   }
+  const refused = (error: PosixError): void => problem(path, error)
+  const xattrs = before !== undefined && isUnchanged(before, stat) ? before.xattrs : fd === -1 ? xattrsAt(above.fd, entry.name, refused) : xattrsOf(fd, refused)
+  if (xattrs !== undefined) node = { ...node, xattrs }
   return { fd, path, node, parent, cursor: cursorOf(options, parent), entries, next: 0, isAligned }
 }
 

@@ -97,6 +97,6 @@ function tell(output: Output, id: string, target: string, result: RestoreResult,
   const same = result.unchanged > 0 ? `, ${count(result.unchanged, 'file')} there already` : ''
   const verified = result.verified > 0 ? `, ${count(result.verified, 'file')} read again and right` : ''
   output.info(`${verb} ${count(result.files, 'file')} (${size(result.bytes)}), ${count(result.folders, 'folder')} and ${count(result.others, 'other')} of snapshot ${id} to ${target} in ${duration(result.durationMs)}${same}${verified}`)
-  if (result.warnings > 0) output.warn(`nacre: the system refused an owner, mode or time of ${count(result.warnings, 'file')} (-v names them); their bytes are whole`)
+  if (result.warnings > 0) output.warn(`nacre: the system refused an owner, mode, attribute or time of ${count(result.warnings, 'file')} (-v names them); their bytes are whole`)
   if (result.problems.length > 0) output.warn(`nacre: ${count(result.problems.length, 'file')} not restored`)
 }

@@ -38,6 +38,8 @@ export interface FileAttributes {
   readonly gid: number
   readonly mtimeS: number
   readonly mtimeNs: number
+  readonly xattrs?: readonly { readonly name: Uint8Array; readonly value: Uint8Array }[] | undefined
+  readonly clearsAcl?: boolean | undefined
 }
 
 /** Columns of a row of `blobs`: number of the frame, offset in it, length, and the next two. */
