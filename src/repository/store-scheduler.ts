@@ -27,8 +27,8 @@ export interface SegmentStart {
 export interface StoreScheduler extends AsyncDisposable {
   readonly workers: number
   readFiles(files: PackedFiles): Promise<ReadResult>
-  /** Resolves as soon as it is known where the next segment begins. */
-  readSegment(fd: number, offset: number): Promise<SegmentStart>
+  /** Reads up to `end` at most. Resolves as soon as it is known where the next segment begins. */
+  readSegment(fd: number, offset: number, end: number): Promise<SegmentStart>
   sealBlobs(blobType: 'tree' | 'data', bytes: Uint8Array<ArrayBuffer>, records: Uint8Array<ArrayBuffer>): void
   /** Resolves when every worker has handed over its last frame. */
   flush(): Promise<void>
@@ -151,12 +151,12 @@ export async function startScheduler(options: StoreSchedulerOptions): Promise<St
       pool.send(slot.worker, { kind: 'files', job, slot: slot.slot, files }, [files.paths.buffer, files.pathEnds.buffer, files.sizes.buffer])
       return result
     },
-    async readSegment(fd, offset) {
+    async readSegment(fd, offset, end) {
       const slot = await acquire()
       return new Promise((resolve, reject) => {
         const { job, result } = start(slot, (consumed, isEnd) => resolve({ consumed, isEnd, result }))
         result.catch(reject)
-        pool.send(slot.worker, { kind: 'segment', job, slot: slot.slot, fd, offset })
+        pool.send(slot.worker, { kind: 'segment', job, slot: slot.slot, fd, offset, end })
       })
     },
     sealBlobs(blobType, bytes, records) {

@@ -8,7 +8,8 @@ import { type BlobStore, BATCH_BYTES, SMALL_FILE_BYTES } from '../repository/blo
 import type { Repository } from '../repository/repository.ts'
 import { contentBlobs } from './content.ts'
 import type { Excluder } from './exclude.ts'
-import { type FileOutcome, readLargeFile, readSmallFiles, type SourceFile } from './file-content.ts'
+import type { Extent } from './extents.ts'
+import { extentsOf, type FileOutcome, readLargeFile, readSmallFiles, type SourceFile } from './file-content.ts'
 import type { Node } from './node.ts'
 import { scan, type ScanEntry, type ScanProblem } from './scan.ts'
 import type { SourceBranch } from './source-paths.ts'
@@ -110,7 +111,7 @@ export async function archive(repository: Repository, store: BlobStore, trees: T
     if ('problem' in outcome) return options.onProblem({ path: entry.path, ...outcome.problem })
     if (outcome.hasChanged) options.onChangedWhileRead(entry.path)
     count(entry.isNew, outcome.size)
-    return assembler.add({ ...entry.node, size: outcome.size, content: outcome.content })
+    return assembler.add({ ...entry.node, size: outcome.size, content: outcome.content, extents: outcome.extents })
   }
 
   function count(isNew: boolean, size: number): void {
@@ -130,11 +131,12 @@ interface ReadBatch {
 async function readBatch(store: BlobStore, entries: readonly ScanEntry[], saveTree: (blob: Uint8Array) => Uint8Array, options: ArchiveOptions): Promise<ReadBatch> {
   const outcomes = new Map<number, FileOutcome>()
   const small: { file: SourceFile; at: number }[] = []
-  const large: { file: SourceFile; at: number }[] = []
+  const large: { file: SourceFile; at: number; extents?: readonly Extent[] | undefined }[] = []
   for (const [at, entry] of entries.entries()) {
     if (entry.kind !== 'file') continue
-    const isSmall = entry.node.size <= SMALL_FILE_BYTES
-    ;(isSmall ? small : large).push({ file: entry, at })
+    const extents = entry.mayHaveHoles ? extentsOf(entry) : undefined
+    if (entry.node.size <= SMALL_FILE_BYTES && extents === undefined) small.push({ file: entry, at })
+    else large.push({ file: entry, at, extents })
   }
   if (small.length > 0) {
     options.onFile(small[0]!.file.path)
@@ -146,9 +148,9 @@ async function readBatch(store: BlobStore, entries: readonly ScanEntry[], saveTr
       if ('size' in outcome) options.onBytes(outcome.size)
     }
   }
-  for (const { file, at } of large) {
+  for (const { file, at, extents } of large) {
     options.onFile(file.path)
-    outcomes.set(at, await readLargeFile(store, file, saveTree, options.onBytes))
+    outcomes.set(at, await readLargeFile(store, file, extents, saveTree, options.onBytes))
   }
   return { entries, outcomes }
 }

@@ -1,11 +1,14 @@
 /** Content of source files by the store's workers: many small ones in one job, or a large one in segments. */
 import { concatBytes } from '../util/bytes.ts'
 import { AT_FDCWD, close, openAt, OPEN_TO_READ } from '../util/posix/open.ts'
+import { type FileStat, fstat } from '../util/posix/stat.ts'
+import { PosixError } from '../util/posix/system-error.ts'
 import type { BlobStore } from '../repository/blob-store.ts'
 import type { FileProblem, PackedFiles } from '../repository/pool/store-messages.ts'
 import { STAT_FIELDS } from '../repository/pool/store-messages.ts'
 import type { ReadResult } from '../repository/store-scheduler.ts'
 import { CONTENT_RECORD_BYTES, type Content, contentBlobs, INLINE_BLOBS } from './content.ts'
+import { type Extent, findExtents } from './extents.ts'
 import { createListBuilder } from './list-builder.ts'
 import type { Node } from './node.ts'
 import { CONTENT_SHAPE } from './tree-blob.ts'
@@ -13,11 +16,14 @@ import { CONTENT_SHAPE } from './tree-blob.ts'
 export interface SourceFile {
   readonly node: Node
   readonly path: Uint8Array
+  /** Whether it is worth asking where its data lies. */
+  readonly mayHaveHoles: boolean
 }
 
 export interface FileContent {
   readonly content: Content
   readonly size: number
+  readonly extents?: readonly Extent[] | undefined
   /** Whether the file was another one after reading than the scan saw. */
   readonly hasChanged: boolean
 }
@@ -32,7 +38,7 @@ export async function readSmallFiles(store: BlobStore, files: readonly SourceFil
   let at = 0
   for (const [i, file] of files.entries()) {
     const end = at + result.counts[i]! * CONTENT_RECORD_BYTES
-    outcomes.push({ ...contentOf(result.records.subarray(at, end), saveTree), hasChanged: hasChanged(file.node, result, i) })
+    outcomes.push({ ...contentOf(result.records.subarray(at, end), saveTree), hasChanged: hasChanged(file.node, result.stats.subarray(i * STAT_FIELDS, (i + 1) * STAT_FIELDS)) })
     at = end
   }
   for (const { file, ...problem } of result.problems) outcomes[file] = { problem }
@@ -59,16 +65,37 @@ function contentOf(records: Uint8Array, saveTree: SaveTree): { content: Content;
   return gathered.finish()
 }
 
-function hasChanged(node: Node, result: ReadResult, file: number): boolean {
-  const [size, mtimeS, mtimeNs, ctimeS, ctimeNs, inode] = result.stats.subarray(file * STAT_FIELDS, (file + 1) * STAT_FIELDS)
+function hasChanged(node: Node, stat: Float64Array): boolean {
+  const [size, mtimeS, mtimeNs, ctimeS, ctimeNs, inode] = stat
   return size !== node.size || mtimeS !== node.mtimeS || mtimeNs !== node.mtimeNs || ctimeS !== node.ctimeS || ctimeNs !== node.ctimeNs || inode !== Number(node.inode)
+}
+
+function packStat({ size, mtimeS, mtimeNs, ctimeS, ctimeNs, inode }: FileStat): Float64Array {
+  return Float64Array.of(size, mtimeS, mtimeNs, ctimeS, ctimeNs, Number(inode))
+}
+
+/** Where a file that may be sparse has its data; undefined also where that cannot be found out. */
+export function extentsOf(file: SourceFile): readonly Extent[] | undefined {
+  let fd: number | undefined
+  try {
+    fd = openAt(AT_FDCWD, file.path, OPEN_TO_READ)
+    const stat = fstat(fd)
+    return stat.type === 'file' ? findExtents(fd, stat.size) : undefined
+  } catch (error) {
+    // Reading it will tell.
+    if (!(error instanceof PosixError)) throw error
+    return undefined
+  } finally {
+    if (fd !== undefined) close(fd)
+  }
 }
 
 /**
  * Reads one file with all workers: each segment's start is known as soon as the one before it has
  * been cut, long before that is hashed and compressed. The list of its blobs is built as they come.
+ * @param extents - where a sparse file has its data
  */
-export async function readLargeFile(store: BlobStore, file: SourceFile, saveTree: SaveTree, onBytes: (bytes: number) => void): Promise<FileOutcome> {
+export async function readLargeFile(store: BlobStore, file: SourceFile, extents: readonly Extent[] | undefined, saveTree: SaveTree, onBytes: (bytes: number) => void): Promise<FileOutcome> {
   let fd: number
   try {
     fd = openAt(AT_FDCWD, file.path, OPEN_TO_READ)
@@ -77,13 +104,16 @@ export async function readLargeFile(store: BlobStore, file: SourceFile, saveTree
     return { problem: { code: String(error.code), message: error.message } }
   }
   try {
-    return await readSegments(store, file, fd, saveTree, onBytes)
+    return await readSegments(store, file, { fd, extents }, saveTree, onBytes)
   } finally {
     close(fd)
   }
 }
 
-async function readSegments(store: BlobStore, file: SourceFile, fd: number, saveTree: SaveTree, onBytes: (bytes: number) => void): Promise<FileOutcome> {
+const WHOLE: readonly Extent[] = [{ offset: 0, length: Number.POSITIVE_INFINITY }]
+
+async function readSegments(store: BlobStore, file: SourceFile, open: { readonly fd: number; readonly extents: readonly Extent[] | undefined }, saveTree: SaveTree, onBytes: (bytes: number) => void): Promise<FileOutcome> {
+  const { fd, extents } = open
   const gathered = createContentGatherer(saveTree)
   let problem: FileProblem | undefined
   let changed = false
@@ -91,26 +121,39 @@ async function readSegments(store: BlobStore, file: SourceFile, fd: number, save
     const result = await segment
     problem ??= result.problems[0]
     if (problem !== undefined) return
-    changed ||= hasChanged(file.node, result, 0)
+    changed ||= hasChanged(file.node, result.stats)
     const before = gathered.size()
     gathered.add(result.records)
     onBytes(gathered.size() - before)
   }
+  // Bytes that had come when each extent was at its end.
+  const ends: number[] = []
   // Results are taken in order; the last of them is awaited before the descriptor is closed.
   let taking: Promise<void> = Promise.resolve()
   try {
-    for (let offset = 0, isEnd = false; !isEnd && problem === undefined; ) {
-      const segment = await store.readSegment(fd, offset)
-      taking = taking.then(() => take(segment.result))
+    for (const { offset: start, length } of extents ?? WHOLE) {
+      for (let offset = start, isEnd = false; !isEnd && problem === undefined; ) {
+        const segment = await store.readSegment(fd, offset, start + length)
+        taking = taking.then(() => take(segment.result))
+        taking.catch(() => undefined)
+        offset += segment.consumed
+        isEnd = segment.isEnd
+      }
+      taking = taking.then(() => void ends.push(gathered.size()))
       taking.catch(() => undefined)
-      offset += segment.consumed
-      isEnd = segment.isEnd
     }
   } finally {
     await taking
   }
   if (problem !== undefined) return { problem: { code: problem.code, message: problem.message } }
-  return { ...gathered.finish(), hasChanged: changed }
+  if (extents === undefined) return { ...gathered.finish(), hasChanged: changed }
+  const now = fstat(fd)
+  const found = extents.map((extent, i) => ({ offset: extent.offset, length: ends[i]! - (ends[i - 1] ?? 0) })).filter(({ length }) => length > 0)
+  const end = found.reduce((most, { offset, length }) => Math.max(most, offset + length), 0)
+  const size = Math.max(end, Math.min(file.node.size, now.size))
+  const { content, size: dataBytes } = gathered.finish()
+  onBytes(size - dataBytes)
+  return { content, size, extents: found, hasChanged: changed || hasChanged(file.node, packStat(now)) }
 }
 
 function createContentGatherer(saveTree: SaveTree): { add(records: Uint8Array): void; size(): number; finish(): { content: Content; size: number } } {

@@ -8,6 +8,7 @@ import { mapOrdered } from '../util/map-ordered.ts'
 import { isBackupError, messageOf } from '../util/errors.ts'
 import { close, O_DIRECTORY, O_PATH, O_RDONLY, openBeneath } from '../util/posix/open.ts'
 import { unlinkAtIfPresent } from '../util/posix/create.ts'
+import { setSize } from '../util/posix/read-write.ts'
 import { PosixError } from '../util/posix/system-error.ts'
 import { createTemporary, giveName, setAttributes, type TargetAttributes, temporaryName } from '../util/target-file.ts'
 import type { Catalogue } from '../repository/catalogue/catalogue.ts'
@@ -17,6 +18,7 @@ import { DAMAGED, NAME_TAKEN, type WholeFile } from '../repository/pool/open-mes
 import type { Repository } from '../repository/repository.ts'
 import type { Content, ContentBlob } from './content.ts'
 import { contentBlobs } from './content.ts'
+import { createPlacement, type Placement } from './extents.ts'
 import type { Node } from './node.ts'
 import { blobTable, type BlobRow, type BlobUse, framesOf, planReads, type Read } from './restore-requests.ts'
 import type { TreeReader } from './tree-reader.ts'
@@ -47,6 +49,7 @@ export interface FileRestorerOptions extends FileEvents {
   readonly dataKeys: DataKeys
   readonly pool: OpenPool
   readonly targetFd: number
+  readonly sparse: boolean
   readonly signal: AbortSignal | undefined
 }
 
@@ -58,6 +61,7 @@ const ROUNDS = 4
 /** A file on its way. */
 interface Pending {
   readonly file: RestoreFile
+  readonly placement: Placement
   /** Open under a temporary name, when its parts come from several reads. */
   open: { readonly fd: number; readonly dirFd: number; readonly temporary: Uint8Array } | undefined
   problem: { readonly reason: 'kept' | 'damaged' | 'failed'; readonly message: string } | undefined
@@ -83,42 +87,44 @@ export function createFileRestorer(options: FileRestorerOptions): FileRestorer {
     running.catch(() => undefined)
   }
 
-  const gather = (pending: Pending, blobs: Iterable<ContentBlob>, from: number): number => {
-    let position = from
-    for (const blob of blobs) {
-      uses.push({ file: pending, blob, position })
-      position += blob.length
-    }
-    return position
+  const misfits = (pending: Pending): void => {
+    pending.problem ??= { reason: 'damaged', message: `the snapshot says ${pending.file.node.size} bytes and lists others` }
   }
 
-  const ended = (pending: Pending, position: number): void | Promise<void> => {
-    const { size } = pending.file.node
-    if (position !== size) pending.problem ??= { reason: 'damaged', message: `the snapshot says ${size} bytes and lists ${position}` }
+  const gather = (pending: Pending, blobs: Iterable<ContentBlob>): void => {
+    for (const blob of blobs) {
+      const position = pending.placement.place(blob.length)
+      if (position === undefined) return misfits(pending)
+      uses.push({ file: pending, blob, position })
+    }
+  }
+
+  const ended = (pending: Pending): void | Promise<void> => {
+    if (!pending.placement.isComplete()) misfits(pending)
     if (files.length >= WINDOW_FILES || uses.length >= WINDOW_BLOBS) return flush(undefined)
   }
 
   const addLong = async (pending: Pending, content: Content): Promise<void> => {
-    let position = 0
     try {
       for await (const blobs of options.trees.content(content)) {
-        position = gather(pending, blobs, position)
+        gather(pending, blobs)
         if (uses.length >= WINDOW_BLOBS) await flush(pending)
       }
     } catch (error) {
       if (!isBackupError(error, 'CORRUPT') && !isBackupError(error, 'BLOB_MISSING')) throw error
       pending.problem = { reason: 'damaged', message: error.message }
     }
-    return ended(pending, position)
+    return ended(pending)
   }
 
   return {
     add(file) {
-      const pending: Pending = { file, open: undefined, problem: undefined, isDone: false }
+      const { content, size, extents } = file.node
+      const pending: Pending = { file, placement: createPlacement(size, extents), open: undefined, problem: undefined, isDone: false }
       files.push(pending)
-      const { content } = file.node
       if (content?.kind === 'list') return addLong(pending, content)
-      return ended(pending, content === undefined ? 0 : gather(pending, contentBlobs(content.records), 0))
+      if (content !== undefined) gather(pending, contentBlobs(content.records))
+      return ended(pending)
     },
     async finish() {
       await flush(undefined)
@@ -130,7 +136,8 @@ export function createFileRestorer(options: FileRestorerOptions): FileRestorer {
 async function restoreWindow(options: FileRestorerOptions, files: readonly Pending[], uses: readonly Use[], last: Pending | undefined): Promise<void> {
   let wanted: readonly Use[] = uses.filter((use) => use.file.problem === undefined)
   const isSpread = new Set<Pending>(last === undefined ? [] : [last])
-  for (const file of files) if (file.open !== undefined) isSpread.add(file)
+  // A worker writes a whole file from its beginning on, without holes.
+  for (const file of files) if (file.open !== undefined || file.file.node.extents !== undefined) isSpread.add(file)
   for (let round = 0; round < ROUNDS && (round === 0 || wanted.length > 0); round++) {
     const damaged = new Map<Pending, string>()
     const reads = planReads(options.catalogue, wanted, round, (use) => damaged.set(use.file, 'a blob of it is in no pack that the index knows; "nacre check" tells more'))
@@ -255,6 +262,7 @@ function settle(options: FileRestorerOptions, pending: Pending): void {
   if (open !== undefined) {
     try {
       if (pending.problem === undefined) {
+        if (file.node.extents !== undefined || options.sparse) setSize(open.fd, file.node.size)
         warning = setAttributes(open.fd, file.attributes)
         if (!giveName(open.dirFd, open.temporary, file.node.name)) pending.problem = { reason: 'kept', message: 'something stands there' }
       } else unlinkAtIfPresent(open.dirFd, open.temporary)

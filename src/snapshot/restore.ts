@@ -44,12 +44,12 @@ export async function restore(repository: Repository, options: RestoreOptions): 
 
   const targetFd = openTarget(options)
   try {
-    await using pool = await startOpenPool(options.dryRun === true ? 0 : options.threads, { repositoryId: repository.keyring.repositoryId, targetFd })
+    await using pool = await startOpenPool(options.dryRun === true ? 0 : options.threads, { repositoryId: repository.keyring.repositoryId, targetFd, sparse: options.sparse === true })
     const look = createTargetLook(repository, trees, snapshot.group)
     const folders = createFolders(targetFd, tally, options.dryRun === true)
     const specials = createSpecials(tally)
     const files = createFileRestorer({
-      repository, catalogue, trees, dataKeys: openDataKeys(repository), pool, targetFd, signal,
+      repository, catalogue, trees, dataKeys: openDataKeys(repository), pool, targetFd, signal, sparse: options.sparse === true,
       onDone: (file, warning) => tally.fileDone(file.path, warning),
       onProblem: (file, reason, message) => tally.problem(file.path, reason, message),
       onBytes: tally.bytes,

@@ -13,6 +13,7 @@ import { AT_FDCWD, close, openAt, OPEN_DIRECTORY, O_DIRECTORY, O_RDONLY } from '
 import { type FileStat, fstat, statAt } from '../util/posix/stat.ts'
 import { PosixError } from '../util/posix/system-error.ts'
 import type { Excluder } from './exclude.ts'
+import { mayHaveHoles } from './extents.ts'
 import { createDeviceNumbers, isUnchanged, nodeOfStat } from './file-node.ts'
 import type { Node } from './node.ts'
 import { createParentCursor, NO_PARENT, type ParentCursor } from './parent-cursor.ts'
@@ -30,7 +31,7 @@ export type ScanEntry =
   /** Complete, and new or changed. */
   | { readonly kind: 'node'; readonly node: Node; readonly isNew: boolean }
   /** A file whose content must be read. */
-  | { readonly kind: 'file'; readonly node: Node; readonly path: Uint8Array; readonly isNew: boolean }
+  | { readonly kind: 'file'; readonly node: Node; readonly path: Uint8Array; readonly isNew: boolean; readonly mayHaveHoles: boolean }
 
 export interface ScanProblem {
   readonly path: Uint8Array
@@ -143,7 +144,7 @@ export async function* scan(options: ScanOptions): AsyncGenerator<readonly ScanE
             batchBytes = 0
             batchFiles = 0
           }
-          batch.push({ kind: 'file', node, path, isNew: before === undefined })
+          batch.push({ kind: 'file', node, path, isNew: before === undefined, mayHaveHoles: mayHaveHoles(stat.size, stat.blocks) })
           batchFiles++
           batchBytes += isSmall ? stat.size : options.batchBytes
         } else {

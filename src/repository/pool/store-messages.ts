@@ -27,8 +27,8 @@ export interface StoreInit {
 export type StoreRequest =
   /** Read whole files, each small enough to fit the slot together with the others. */
   | { readonly kind: 'files'; readonly job: number; readonly slot: number; readonly files: PackedFiles }
-  /** Read from an open file at an offset that begins a chunk. */
-  | { readonly kind: 'segment'; readonly job: number; readonly slot: number; readonly fd: number; readonly offset: number }
+  /** Read from an open file at an offset that begins a chunk, and not beyond `end`. */
+  | { readonly kind: 'segment'; readonly job: number; readonly slot: number; readonly fd: number; readonly offset: number; readonly end: number }
   /** Keep those chunks of the slot whose byte is 1; the slot is free afterwards. */
   | { readonly kind: 'store'; readonly job: number; readonly slot: number; readonly isNew: Uint8Array }
   /** Seal blobs that the main thread made. */

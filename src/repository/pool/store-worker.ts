@@ -56,10 +56,10 @@ export function createRole(init: StoreInit, post: Post<StoreReply>): Role<StoreR
     gathered.reply(post, job, slotNumber, slot)
   }
 
-  const readSegment = (job: number, slotNumber: number, fd: number, offset: number): void => {
+  const readSegment = (job: number, slotNumber: number, fd: number, offset: number, end: number): void => {
     const slot = emptied(slots[slotNumber]!)
     const gathered = new Gathered(1)
-    const read = gathered.attempt(0, () => readFileAt(fd, slot.buffer.bytes(), offset))
+    const read = gathered.attempt(0, () => readFileAt(fd, slot.buffer.bytes().subarray(0, end - offset), offset))
     if (read === undefined) {
       post({ kind: 'boundary', job, consumed: 0, isEnd: true })
     } else {
@@ -101,7 +101,7 @@ export function createRole(init: StoreInit, post: Post<StoreReply>): Role<StoreR
       case 'files':
         return readFiles(request.job, request.slot, request.files)
       case 'segment':
-        return readSegment(request.job, request.slot, request.fd, request.offset)
+        return readSegment(request.job, request.slot, request.fd, request.offset, request.end)
       case 'store':
         store(request.slot, request.isNew)
         return post({ kind: 'stored', job: request.job, slot: request.slot })
