@@ -5,7 +5,8 @@
  */
 import { nowNs, zoneOffsetMinutes, monotonicMs } from '../util/clock.ts'
 import { compareBytes, utf8 } from '../util/bytes.ts'
-import { BackupError } from '../util/errors.ts'
+import { encodeCbor } from '../codec/cbor.ts'
+import { BackupError, isBackupError } from '../util/errors.ts'
 import { AT_FDCWD, statAtIfPresent } from '../util/posix/stat.ts'
 import { escapeBytes } from '../util/posix/system-error.ts'
 import { programVersion } from '../util/version-file.ts'
@@ -13,13 +14,17 @@ import { openBlobStore } from '../repository/blob-store.ts'
 import type { Person, Repository } from '../repository/repository.ts'
 import { beginSession, type Session } from '../repository/session.ts'
 import { archive, type Archived, type ArchiveEvents } from './archiver.ts'
-import { createExcluder } from './exclude.ts'
-import { chooseParent, isWhole, lastOfHost, markWhole } from './parent.ts'
-import { absolutePath } from './select.ts'
+import { createFilter, type Filter, type Taken } from './filter.ts'
+import type { FilterOptions, FilterRule } from './filter-rules.ts'
+import { type Journal, openJournal } from './journal.ts'
+import { type Node, nodeToCbor } from './node.ts'
+import { chooseParent, hasPaths, isWhole, lastOfHost, markWhole } from './parent.ts'
 import { encodeSnapshot, type Skipped, type Snapshot, type SnapshotRecord, type SnapshotSummary } from './snapshot.ts'
 import { loadSnapshots } from './snapshots.ts'
-import { branchesOf } from './source-paths.ts'
+import { type AsPath, type NamedStream, sourcePaths } from './source-list.ts'
+import { branchesOf, type SourcePath } from './source-paths.ts'
 import { openTreeReader } from './tree-reader.ts'
+import { findPath } from './tree-walk.ts'
 
 export type BackupEvent =
   /** What the last backup of these paths held: the best guess of what is to come. */
@@ -27,11 +32,17 @@ export type BackupEvent =
   | { readonly type: 'file'; readonly path: Uint8Array }
   | { readonly type: 'bytes'; readonly bytes: number }
   | { readonly type: 'skipped'; readonly skipped: Skipped }
+  /** The filter has taken it, and all below it. */
+  | { readonly type: 'excluded'; readonly path: Uint8Array; readonly taken: Taken }
   | { readonly type: 'notice'; readonly message: string }
 
 export interface BackupOptions {
   /** Made absolute; bytes where a name is no text. */
   readonly paths: readonly (string | Uint8Array)[]
+  /** What lies below `real` is shown below `shown`; without a path below it, all of it is backed up. */
+  readonly asPaths?: readonly AsPath[] | undefined
+  /** One more file, whose content comes from elsewhere. */
+  readonly stream?: NamedStream | undefined
   readonly person: Person
   readonly tags?: readonly string[] | undefined
   readonly label?: string | undefined
@@ -42,8 +53,19 @@ export interface BackupOptions {
   readonly parent?: Snapshot | undefined
   /** Read every file, whatever the parent says. */
   readonly force?: boolean | undefined
-  /** gitignore patterns. */
+  /** gitignore patterns; the same as rules of kind `exclude` before all others. */
   readonly exclude?: readonly string[] | undefined
+  /** What else stays out. */
+  readonly filter?: FilterOptions | undefined
+  /** Make a snapshot also where the filter leaves nothing. */
+  readonly allowEmpty?: boolean | undefined
+  /** Make none where all is as it was in the parent. */
+  readonly skipIfUnchanged?: boolean | undefined
+  /** Keep the times of the last access. */
+  readonly withAtime?: boolean | undefined
+  /** Do not take a file for changed because its inode, or its ctime, is another. */
+  readonly ignoreInode?: boolean | undefined
+  readonly ignoreCtime?: boolean | undefined
   /** zstd level from -7 to 19, 3 by default; null stores without compression. */
   readonly level?: number | null | undefined
   /** Worker threads; 0 does all work on the calling thread. */
@@ -56,12 +78,17 @@ export interface BackupOptions {
 }
 
 export interface BackupResult {
-  /** undefined after a dry run. */
+  /** undefined after a dry run, or where nothing had changed and that was to be skipped. */
   readonly snapshotId: string | undefined
+  readonly isUnchanged: boolean
   readonly parent: string | undefined
   readonly tree: Uint8Array
   readonly summary: SnapshotSummary
   readonly skipped: readonly Skipped[]
+  /** Files that an interrupted backup had read; they count as new or changed all the same. */
+  readonly filesResumed: number
+  /** How often the filter took something. */
+  readonly excluded: number
   readonly durationMs: number
 }
 
@@ -69,19 +96,21 @@ const LEVEL_DEFAULT = 3
 const ATTEMPTS = 5
 
 /**
- * @throws {BackupError} SOURCE_NOT_FOUND - none of the paths is there; SESSION_FENCED - every new
- * session was fenced as well; what the backend throws
+ * @throws {BackupError} SOURCE_NOT_FOUND - none of the paths is there; NOTHING_SELECTED - the filter
+ * left nothing; SOURCE_FAILED - the stream did; SESSION_FENCED - every new session was fenced as
+ * well; what the backend throws
  */
 export async function backup(repository: Repository, options: BackupOptions): Promise<BackupResult> {
   const started = monotonicMs()
   const startNs = options.timeNs ?? nowNs()
-  const run: Run = { repository, options, startNs, skipped: [], paths: absolutePaths(options.paths) }
-  const wanted = presentPaths(run)
+  const sources = sourcePaths(options)
+  const run: Run = { repository, options, startNs, skipped: [], paths: sources.map(({ path }) => path), filter: filterOf(options), excluded: 0 }
+  const wanted = presentPaths(run, sources)
   let found: Archived | undefined
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const outcome = await attemptBackup(run, wanted, found)
     if ('fenced' in outcome) found = outcome.fenced
-    else return { ...outcome, skipped: run.skipped, durationMs: monotonicMs() - started }
+    else return { ...outcome, skipped: run.skipped, excluded: run.excluded, durationMs: monotonicMs() - started }
   }
   throw new BackupError('SESSION_FENCED', `the session was fenced by a prune ${ATTEMPTS} times in a row; nothing is lost, run the backup again when the prune is over`, { retryable: true })
 }
@@ -91,12 +120,14 @@ interface Run {
   readonly options: BackupOptions
   readonly startNs: bigint
   readonly paths: readonly Uint8Array[]
+  readonly filter: Filter
   skipped: Skipped[]
+  excluded: number
 }
 
-type Finished = Omit<BackupResult, 'skipped' | 'durationMs'>
+type Finished = Omit<BackupResult, 'skipped' | 'excluded' | 'durationMs'>
 
-async function attemptBackup(run: Run, wanted: readonly Uint8Array[], before: Archived | undefined): Promise<Finished | { fenced: Archived }> {
+async function attemptBackup(run: Run, wanted: readonly SourcePath[], before: Archived | undefined): Promise<Finished | { fenced: Archived }> {
   const { repository, options } = run
   const isDry = options.dryRun === true
   const session = await beginSession(isDry ? { ...repository, backend: await dryBackend(repository) } : repository, { person: options.person, kind: 'backup', signal: options.signal })
@@ -107,17 +138,22 @@ async function attemptBackup(run: Run, wanted: readonly Uint8Array[], before: Ar
     if (parent !== undefined) {
       options.onEvent?.({ type: 'expectation', files: parent.summary.totalFiles, bytes: parent.summary.totalBytes, parent: parent.id })
     }
-    const { archived, added } = await archiveSource(run, session, wanted, parent, before)
-    const summary = { ...archived.counts, dataAdded: added.plainBytes, dataAddedStored: added.storedBytes }
-    const finished = { parent: parent?.id, tree: archived.tree, summary }
+    const { archived, added, journal } = await archiveSource(run, session, wanted, parent, before)
+    const { filesResumed, ...counts } = archived.counts
+    requireSomething(run, counts.totalFiles)
+    const summary = { ...counts, dataAdded: added.plainBytes, dataAddedStored: added.storedBytes }
+    const isUnchanged = !isDry && options.skipIfUnchanged === true && parent !== undefined && (await isAllTheSame(run, parent, archived.tree))
+    const finished = { parent: parent?.id, tree: archived.tree, summary, filesResumed, isUnchanged }
     isSettled = isDry
-    if (isDry) return { ...finished, snapshotId: undefined }
+    if (isUnchanged) await journal?.remove()
+    if (isDry || isUnchanged) return { ...finished, snapshotId: undefined }
     const last = lastOfHost(snapshots, options.person.host)
     const body = encodeSnapshot(recordOf(run, finished, (last?.sequence ?? 0) + 1, last?.id))
     const outcome = await session.commit(body)
     isSettled = true
     if (outcome === 'fenced') return { fenced: archived }
     await markWhole(repository, session.sid)
+    await journal?.remove()
     return { ...finished, snapshotId: session.sid }
   } finally {
     // A session that ends otherwise says so; if even that fails, a prune will fence it.
@@ -126,7 +162,7 @@ async function attemptBackup(run: Run, wanted: readonly Uint8Array[], before: Ar
 }
 
 /** Reads, and stores; once more for what a prune has condemned in the meantime. */
-async function archiveSource(run: Run, session: Session, wanted: readonly Uint8Array[], parent: Snapshot | undefined, before: Archived | undefined): Promise<{ archived: Archived; added: { plainBytes: number; storedBytes: number } }> {
+async function archiveSource(run: Run, session: Session, wanted: readonly SourcePath[], parent: Snapshot | undefined, before: Archived | undefined): Promise<{ archived: Archived; added: { plainBytes: number; storedBytes: number }; journal: Journal | undefined }> {
   const { repository, options } = run
   const trees = await openTreeReader(repository)
   await using store = await openBlobStore(repository, session, {
@@ -138,17 +174,22 @@ async function archiveSource(run: Run, session: Session, wanted: readonly Uint8A
   })
   const shared = {
     root: branchesOf(wanted),
-    excluder: createExcluder(options.exclude ?? []),
+    filter: run.filter,
     ownFolders: ownFolders(repository),
+    withAtime: options.withAtime,
+    ignoreInode: options.ignoreInode,
+    ignoreCtime: options.ignoreCtime,
     signal: options.signal,
   }
+  const journal = options.dryRun === true || options.force === true ? undefined : await openJournal(repository, options.person.host, run.paths, nowNs())
   let parentTree = before?.tree ?? parent?.tree
   let trustsParent = before === undefined && parent !== undefined && session.index.deadPacks === 0 && (await isWhole(repository, parent.id))
-  for (;;) {
+  for (let isFirst = true; ; isFirst = false) {
+    run.excluded = 0
     run.skipped = run.skipped.filter((item) => item.reason === MISSING)
-    const archived = await archive(repository, store, trees, { ...shared, ...archiveEvents(run), parentTree, trustsParent })
+    const archived = await archive(repository, store, trees, { ...shared, ...archiveEvents(run), parentTree, trustsParent, journal: isFirst ? journal : undefined })
     await store.flush()
-    if (options.dryRun === true || !(await session.refresh())) return { archived, added: store.added }
+    if (options.dryRun === true || !(await session.refresh())) return { archived, added: store.added, journal }
     options.onEvent?.({ type: 'notice', message: 'a prune has condemned packs meanwhile; what was only there is stored anew' })
     parentTree = archived.tree
     trustsParent = false
@@ -169,32 +210,55 @@ function archiveEvents(run: Run): ArchiveEvents {
     onFile: (path) => onEvent?.({ type: 'file', path }),
     onBytes: (bytes) => onEvent?.({ type: 'bytes', bytes }),
     onProblem: ({ path, code, message }) => skip(path, VANISHED_CODES.has(code) ? 'vanished' : 'unreadable', message),
-    onChangedWhileRead: (path) => skip(path, 'changed', 'it changed while it was read; what is stored may mix both states'),
+    onChangedWhileRead: (path) => skip(path, 'changed', 'it changed while it was read, and again when it was read once more; what is stored may mix both states'),
+    onTaken(path, taken) {
+      run.excluded++
+      onEvent?.({ type: 'excluded', path, taken })
+    },
     onOwnFolder: (path, what) => onEvent?.({ type: 'notice', message: `${escapeBytes(path)} is ${what} and is left out` }),
   }
 }
 
-function absolutePaths(paths: readonly (string | Uint8Array)[]): Uint8Array[] {
-  if (paths.length === 0) throw new BackupError('INVALID_ARGUMENT', 'no path was given to back up')
-  const unique = new Map<string, Uint8Array>()
-  for (const path of paths) {
-    const absolute = absolutePath(path)
-    unique.set(Buffer.from(absolute).toString('latin1'), absolute)
-  }
-  return [...unique.values()].sort(compareBytes)
+function filterOf(options: BackupOptions): Filter {
+  const rules = (options.exclude ?? []).map((pattern): FilterRule => ({ kind: 'exclude', pattern, origin: '--exclude' }))
+  const all = { ...options.filter, rules: [...rules, ...(options.filter?.rules ?? [])] }
+  return createFilter(all, (_path, message) => options.onEvent?.({ type: 'notice', message }))
 }
 
-function presentPaths(run: Run): Uint8Array[] {
-  const present = run.paths.filter((path) => {
-    if (statAtIfPresent(AT_FDCWD, path) !== undefined) return true
+/** A filter that leaves nothing is a mistake, and a snapshot of nothing would look like a backup. */
+function requireSomething(run: Run, files: number): void {
+  if (files > 0 || run.excluded === 0 || run.options.allowEmpty === true) return
+  throw new BackupError('NOTHING_SELECTED', 'the filter leaves nothing to back up, so no snapshot was made; "--dry-run -v" shows what each rule takes, and --allow-empty makes one all the same')
+}
+
+/** Whether what was asked for is the parent's; the folders above it are others' and do not count. */
+async function isAllTheSame(run: Run, parent: Snapshot, tree: Uint8Array): Promise<boolean> {
+  const trees = await openTreeReader(run.repository)
+  const nodeAt = (root: Uint8Array, path: Uint8Array): Promise<Node | undefined> =>
+    findPath(trees, root, path).catch((error: unknown) => {
+      if (!isBackupError(error, 'PATH_NOT_FOUND')) throw error
+      return undefined
+    })
+  for (const path of run.paths) {
+    const [before, now] = [await nodeAt(parent.tree, path), await nodeAt(tree, path)]
+    if (before === undefined || now === undefined) {
+      if (before !== now) return false
+    } else if (compareBytes(encodeCbor(nodeToCbor(before)), encodeCbor(nodeToCbor(now))) !== 0) return false
+  }
+  return hasPaths(parent, run.paths)
+}
+
+function presentPaths(run: Run, sources: readonly SourcePath[]): SourcePath[] {
+  const present = sources.filter(({ path, real, stream }) => {
+    if (stream !== undefined || statAtIfPresent(AT_FDCWD, real ?? path) !== undefined) return true
     const skipped = { path, reason: MISSING, message: 'there is no such file or folder' }
     run.skipped.push(skipped)
     run.options.onEvent?.({ type: 'skipped', skipped })
     return false
   })
   if (present.length > 0) return present
-  const named = run.paths.map(escapeBytes).join(', ')
-  throw new BackupError('SOURCE_NOT_FOUND', `nothing to back up: ${named} ${run.paths.length === 1 ? 'does' : 'do'} not exist; no snapshot was made`, { path: named })
+  const named = sources.map(({ path, real }) => escapeBytes(real ?? path)).join(', ')
+  throw new BackupError('SOURCE_NOT_FOUND', `nothing to back up: ${named} ${sources.length === 1 ? 'does' : 'do'} not exist; no snapshot was made`, { path: named })
 }
 
 /** The repository and the cache, when they lie on this machine, are not backed up into themselves. */

@@ -1,7 +1,7 @@
 /** Content of source files by the store's workers: many small ones in one job, or a large one in segments. */
 import { concatBytes } from '../util/bytes.ts'
 import { AT_FDCWD, close, openAt, OPEN_TO_READ } from '../util/posix/open.ts'
-import { type FileStat, fstat } from '../util/posix/stat.ts'
+import { type FileStat, fstat, statAtIfPresent } from '../util/posix/stat.ts'
 import { PosixError } from '../util/posix/system-error.ts'
 import type { BlobStore } from '../repository/blob-store.ts'
 import type { FileProblem, PackedFiles } from '../repository/pool/store-messages.ts'
@@ -11,14 +11,10 @@ import { CONTENT_RECORD_BYTES, type Content, contentBlobs, INLINE_BLOBS } from '
 import { type Extent, findExtents } from './extents.ts'
 import { createListBuilder } from './list-builder.ts'
 import type { Node } from './node.ts'
+import type { FileEntry } from './scan.ts'
 import { CONTENT_SHAPE } from './tree-blob.ts'
 
-export interface SourceFile {
-  readonly node: Node
-  readonly path: Uint8Array
-  /** Whether it is worth asking where its data lies. */
-  readonly mayHaveHoles: boolean
-}
+export type SourceFile = Pick<FileEntry, 'node' | 'path' | 'folder' | 'name' | 'mayHaveHoles'>
 
 export interface FileContent {
   readonly content: Content
@@ -26,6 +22,21 @@ export interface FileContent {
   readonly extents?: readonly Extent[] | undefined
   /** Whether the file was another one after reading than the scan saw. */
   readonly hasChanged: boolean
+  /** What the file was when it was read, where that is not what the scan saw. */
+  readonly stat?: FileTimes | undefined
+}
+
+/** What tells that a file has changed, besides its size. */
+export type FileTimes = Pick<Node, 'mtimeS' | 'mtimeNs' | 'ctimeS' | 'ctimeNs' | 'inode'>
+
+export function timesOf({ mtimeS, mtimeNs, ctimeS, ctimeNs, inode }: FileStat): FileTimes {
+  return { mtimeS, mtimeNs, ctimeS, ctimeNs, inode }
+}
+
+/** The file as it is now; undefined when it is gone. */
+export function statOf(file: SourceFile): FileStat | undefined {
+  const { dirFd, name } = reached(file)
+  return statAtIfPresent(dirFd, name)
 }
 
 export type FileOutcome = FileContent | { readonly problem: Omit<FileProblem, 'file'> }
@@ -46,17 +57,31 @@ export async function readSmallFiles(store: BlobStore, files: readonly SourceFil
 }
 
 function packFiles(files: readonly SourceFile[]): PackedFiles {
-  const pathEnds = new Uint32Array(files.length)
+  const nameEnds = new Uint32Array(files.length)
+  const folders = new Int32Array(files.length)
   const sizes = new Float64Array(files.length)
+  const named = files.map(reached)
   let length = 0
-  for (const [i, file] of files.entries()) {
-    length += file.path.length
-    pathEnds[i] = length
-    sizes[i] = file.node.size
+  for (const [i, { dirFd, name }] of named.entries()) {
+    length += name.length
+    nameEnds[i] = length
+    folders[i] = dirFd
+    sizes[i] = files[i]!.node.size
   }
-  const paths = new Uint8Array(length)
-  for (const [i, file] of files.entries()) paths.set(file.path, i === 0 ? 0 : pathEnds[i - 1]!)
-  return { paths, pathEnds, sizes }
+  const names = new Uint8Array(length)
+  for (const [i, { name }] of named.entries()) names.set(name, i === 0 ? 0 : nameEnds[i - 1]!)
+  return { names, nameEnds, folders, sizes }
+}
+
+/** By what a file is opened. Where descriptors are stood for by paths, other threads do not know them. */
+function reached(file: SourceFile): { readonly dirFd: number; readonly name: Uint8Array } {
+  if (process.platform === 'linux') return { dirFd: file.folder.fd, name: file.name }
+  return { dirFd: AT_FDCWD, name: file.path }
+}
+
+function openSource(file: SourceFile): number {
+  const { dirFd, name } = reached(file)
+  return openAt(dirFd, name, OPEN_TO_READ)
 }
 
 function contentOf(records: Uint8Array, saveTree: SaveTree): { content: Content; size: number } {
@@ -78,7 +103,7 @@ function packStat({ size, mtimeS, mtimeNs, ctimeS, ctimeNs, inode }: FileStat): 
 export function extentsOf(file: SourceFile): readonly Extent[] | undefined {
   let fd: number | undefined
   try {
-    fd = openAt(AT_FDCWD, file.path, OPEN_TO_READ)
+    fd = openSource(file)
     const stat = fstat(fd)
     return stat.type === 'file' ? findExtents(fd, stat.size) : undefined
   } catch (error) {
@@ -98,7 +123,7 @@ export function extentsOf(file: SourceFile): readonly Extent[] | undefined {
 export async function readLargeFile(store: BlobStore, file: SourceFile, extents: readonly Extent[] | undefined, saveTree: SaveTree, onBytes: (bytes: number) => void): Promise<FileOutcome> {
   let fd: number
   try {
-    fd = openAt(AT_FDCWD, file.path, OPEN_TO_READ)
+    fd = openSource(file)
   } catch (error) {
     if (!(error instanceof Error) || !('code' in error)) throw error
     return { problem: { code: String(error.code), message: error.message } }
@@ -156,7 +181,7 @@ async function readSegments(store: BlobStore, file: SourceFile, open: { readonly
   return { content, size, extents: found, hasChanged: changed || hasChanged(file.node, packStat(now)) }
 }
 
-function createContentGatherer(saveTree: SaveTree): { add(records: Uint8Array): void; size(): number; finish(): { content: Content; size: number } } {
+export function createContentGatherer(saveTree: SaveTree): { add(records: Uint8Array): void; size(): number; finish(): { content: Content; size: number } } {
   let first: Uint8Array = new Uint8Array(0)
   let size = 0
   const builder = createListBuilder(CONTENT_SHAPE, saveTree)

@@ -44,8 +44,8 @@ export function createRole(init: StoreInit, post: Post<StoreReply>): Role<StoreR
     const gathered = new Gathered(files.sizes.length)
     let at = 0
     for (let file = 0; file < files.sizes.length; file++) {
-      const path = files.paths.subarray(file === 0 ? 0 : files.pathEnds[file - 1]!, files.pathEnds[file])
-      const read = gathered.attempt(file, () => readWholeFile(path, slot.buffer.bytes().subarray(at), files.sizes[file]!))
+      const name = files.names.subarray(file === 0 ? 0 : files.nameEnds[file - 1]!, files.nameEnds[file])
+      const read = gathered.attempt(file, () => readWholeFile(files.folders[file]!, name, slot.buffer.bytes().subarray(at), files.sizes[file]!))
       if (read === undefined) continue
       gathered.stat(file, read)
       const before = slot.starts.length
@@ -106,7 +106,8 @@ export function createRole(init: StoreInit, post: Post<StoreReply>): Role<StoreR
         store(request.slot, request.isNew)
         return post({ kind: 'stored', job: request.job, slot: request.slot })
       case 'blobs':
-        return storeBlobs(request.blobType, request.bytes, request.records)
+        storeBlobs(request.blobType, request.bytes, request.records)
+        return request.job < 0 ? undefined : post({ kind: 'sealed', job: request.job })
       case 'flush':
         builders.data.flush()
         builders.tree.flush()
