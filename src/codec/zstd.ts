@@ -22,11 +22,11 @@ export interface Compressor {
 
 export interface Decompressor {
   /**
-   * The plaintext in a buffer of its own.
-   * @param lengthBytes - its exact length, authenticated beforehand: it bounds what a bomb can do
+   * Fills `out` with the plaintext, which must be exactly as long: its length is authenticated
+   * beforehand and bounds what a bomb can do.
    * @throws {BackupError} CORRUPT - not zstd, or of another length
    */
-  decompress(input: Uint8Array, lengthBytes: number): Uint8Array
+  decompress(input: Uint8Array, out: Uint8Array): void
 }
 
 interface NativeZstd {
@@ -90,22 +90,20 @@ export function createDecompressor(): Decompressor {
   const zstd = load()
   const context = 'native' in zstd ? new zstd.native.DCtx() : undefined
   return {
-    decompress(input, lengthBytes) {
-      let out: Uint8Array
+    decompress(input, out) {
       let length: number
       try {
-        if (context !== undefined) {
-          out = new Uint8Array(lengthBytes)
-          length = context.decompress(out, input)
-        } else {
-          out = (zstd as { node: NodeZstd }).node.zstdDecompressSync(input, { maxOutputLength: Math.max(1, lengthBytes) })
-          length = out.length
-        }
+        length = context !== undefined ? context.decompress(out, input) : decompressByNode((zstd as { node: NodeZstd }).node, input, out)
       } catch (cause) {
         throw new BackupError('CORRUPT', 'the bytes do not decompress to the length they state', { cause })
       }
-      if (length !== lengthBytes) throw new BackupError('CORRUPT', `decompressed to ${length} bytes instead of ${lengthBytes}`)
-      return out
+      if (length !== out.length) throw new BackupError('CORRUPT', `decompressed to ${length} bytes instead of ${out.length}`)
     },
   }
+}
+
+function decompressByNode(zlib: NodeZstd, input: Uint8Array, out: Uint8Array): number {
+  const plaintext = zlib.zstdDecompressSync(input, { maxOutputLength: Math.max(1, out.length) })
+  out.set(plaintext)
+  return plaintext.length
 }

@@ -53,7 +53,8 @@ function innerKeyAndNonce(key: Uint8Array, nonce: Uint8Array): { subkey: Buffer;
  * The nonce is always drawn here, so no caller can use one twice.
  */
 export function seal(key: Uint8Array, plaintext: Uint8Array, aad: Uint8Array): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(plaintext.length + SEAL_OVERHEAD_BYTES)
+  // Not cleared beforehand: every byte is written below.
+  const out = new Uint8Array(Buffer.allocUnsafeSlow(plaintext.length + SEAL_OVERHEAD_BYTES).buffer as ArrayBuffer)
   drawNonce(out)
   const { subkey, iv } = innerKeyAndNonce(key, out.subarray(0, NONCE_BYTES))
   const cipher = createCipheriv(ALGORITHM, subkey, iv, TAG_OPTION)

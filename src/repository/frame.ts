@@ -16,6 +16,7 @@
  */
 import { open, seal, SEAL_OVERHEAD_BYTES } from '../crypto/aead.ts'
 import type { Compressor, Decompressor } from '../codec/zstd.ts'
+import type { Arena } from '../util/arena.ts'
 import { dataView } from '../util/bytes.ts'
 import { BackupError } from '../util/errors.ts'
 import { release } from '../util/release.ts'
@@ -66,14 +67,16 @@ export function sealFrame(repositoryId: Uint8Array, dataKey: DataKey, blobType: 
 
 /**
  * The frame's plaintext.
+ * @param memory - where it is put if it must be decompressed; by default it gets a buffer of its own
  * @throws {BackupError} CORRUPT - a bit or a stated length differs from what was sealed
  */
-export function openFrame(repositoryId: Uint8Array, dataKey: DataKey, shape: FrameShape, bytes: Uint8Array, decompressor: Decompressor): Uint8Array {
+export function openFrame(repositoryId: Uint8Array, dataKey: DataKey, shape: FrameShape, bytes: Uint8Array, decompressor: Decompressor, memory?: Arena): Uint8Array {
   if (shape.plainBytes > FRAME_BYTES_LIMIT) throw new BackupError('CORRUPT', `a frame states ${shape.plainBytes} bytes, more than any frame may hold`)
   if (bytes.length !== shape.storedBytes) throw new BackupError('CORRUPT', `a frame is cut short (${bytes.length} of ${shape.storedBytes} bytes)`)
   const body = open(dataKey.key, bytes, associatedData(repositoryId, dataKey.id, shape))
   if (shape.codec === CODEC_ZSTD) {
-    const plaintext = decompressor.decompress(body, shape.plainBytes)
+    const plaintext = memory?.take(shape.plainBytes) ?? new Uint8Array(shape.plainBytes)
+    decompressor.decompress(body, plaintext)
     release(body)
     return plaintext
   }

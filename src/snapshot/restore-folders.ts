@@ -1,11 +1,18 @@
-/** The folders of a restore, held open from the target down to where it is at work. */
+/**
+ * The folders of a restore, held open from the target down to where the walk is. A folder gets its
+ * own attributes when all below it is there, so that neither a time is spoilt nor a way barred; one
+ * that links or special files will come into, or that such a one lies below, waits for the second
+ * walk, which visits no others.
+ */
+import { sha256 } from '../crypto/hash.ts'
+import { IdSet } from '../util/id-set.ts'
 import { mkdirAtIfAbsent } from '../util/posix/create.ts'
-import { close, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openAt, openAtIfPresent } from '../util/posix/open.ts'
+import { close, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openAt, openAtIfPresent, openBeneath } from '../util/posix/open.ts'
 import { PosixError } from '../util/posix/system-error.ts'
 import { handsDownAcl, setAttributes } from '../util/target-file.ts'
 import type { Node } from './node.ts'
 import type { Tally } from './restore-tally.ts'
-import { attributesOf } from './restore-owner.ts'
+import type { NodeAttributes } from './restore-owner.ts'
 
 const OPEN = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
 /** Stands for a folder that a dry run would make. */
@@ -27,6 +34,23 @@ export interface Folders {
   isFresh(): boolean
   /** Whether what is made in the folder gets an ACL from it. */
   handsDownAcl(): boolean
+  /** Something will come into the current folder with the second walk. */
+  postpone(): void
+  /** A file of the current folder is under way; call what is answered when it is done. */
+  begin(): () => void
+  /** Whether the second walk must visit the folder; without a path, whether there must be one. */
+  isPostponed(path?: Uint8Array): boolean
+}
+
+/** A folder that waits for what is below it. */
+interface Unfinished {
+  readonly path: Uint8Array
+  readonly node: Node
+  readonly above: Unfinished | undefined
+  /** Files under way, folders without their attributes, and the walk itself while it is inside. */
+  waiting: number
+  isPostponed: boolean
+  readonly handsDownAcl: boolean
 }
 
 interface Level {
@@ -34,15 +58,18 @@ interface Level {
   readonly fd: number | undefined
   readonly isFresh: boolean
   readonly handsDownAcl: boolean
+  readonly unfinished: Unfinished | undefined
 }
 
-export function createFolders(targetFd: number, tally: Tally, isDry: boolean): Folders {
+export function createFolders(targetFd: number, attributesOf: NodeAttributes, tally: Tally, isDry: boolean): Folders {
   const stack: Level[] = []
   const targetHandsDownAcl = targetFd !== -1 && handsDownAcl(targetFd)
+  const postponed = new IdSet()
+  let mustWalkAgain = false
   const current = (): number | undefined => (stack.length === 0 ? (targetFd === -1 ? PLANNED : targetFd) : stack.at(-1)!.fd)
   const currentHandsDownAcl = (): boolean => (stack.length === 0 ? targetHandsDownAcl : stack.at(-1)!.handsDownAcl)
 
-  const open = (path: Uint8Array, node: Node): Omit<Level, 'path'> => {
+  const open = (path: Uint8Array, node: Node): Pick<Level, 'fd' | 'isFresh' | 'handsDownAcl'> => {
     const above = current()
     if (above === undefined || above === PLANNED) return { fd: above, isFresh: true, handsDownAcl: false }
     try {
@@ -65,6 +92,34 @@ export function createFolders(targetFd: number, tally: Tally, isDry: boolean): F
     return level
   }
 
+  const setFolderAttributes = (fd: number, path: Uint8Array, node: Node, clearsAcl: boolean): void => {
+    const warning = setAttributes(fd, attributesOf(node, clearsAcl))
+    if (warning !== undefined) tally.warning(path, warning)
+  }
+
+  /** One thing less to wait for; the last gives the folder its attributes. */
+  const settle = (folder: Unfinished): void => {
+    if (--folder.waiting > 0) return
+    if (folder.isPostponed) {
+      mustWalkAgain = true
+      postponed.add(sha256(folder.path))
+      if (folder.above !== undefined) folder.above.isPostponed = true
+    } else {
+      try {
+        const fd = openBeneath(targetFd, folder.path, OPEN)
+        try {
+          setFolderAttributes(fd, folder.path, folder.node, folder.handsDownAcl)
+        } finally {
+          close(fd)
+        }
+      } catch (error) {
+        if (!(error instanceof PosixError)) throw error
+        tally.warning(folder.path, error.message)
+      }
+    }
+    if (folder.above !== undefined) settle(folder.above)
+  }
+
   return {
     targetFd,
     PLANNED,
@@ -72,7 +127,10 @@ export function createFolders(targetFd: number, tally: Tally, isDry: boolean): F
     enter(path, node) {
       const level = open(path, node)
       if (level.fd !== undefined && !isDry) tally.folderDone()
-      stack.push({ path, ...level })
+      const above = stack.at(-1)?.unfinished
+      const unfinished = level.fd === undefined || isDry ? undefined : { path, node, above, waiting: 1, isPostponed: false, handsDownAcl: level.handsDownAcl }
+      if (unfinished !== undefined && above !== undefined) above.waiting++
+      stack.push({ path, ...level, unfinished })
     },
     reopen(path, node) {
       const above = current()
@@ -83,16 +141,30 @@ export function createFolders(targetFd: number, tally: Tally, isDry: boolean): F
         // It could not be entered the first time either, and that was said.
         if (!(error instanceof PosixError)) throw error
       }
-      stack.push({ path, fd, isFresh: false, handsDownAcl: fd !== undefined && handsDownAcl(fd) })
+      stack.push({ path, fd, isFresh: false, handsDownAcl: fd !== undefined && handsDownAcl(fd), unfinished: undefined })
     },
     isFresh: () => stack.at(-1)?.isFresh ?? false,
     handsDownAcl: currentHandsDownAcl,
-    leave: () => void leave(),
+    leave() {
+      const { unfinished } = leave()
+      if (unfinished !== undefined) settle(unfinished)
+    },
     finish(node) {
       const level = stack.at(-1)!
-      const warning = level.fd === undefined ? undefined : setAttributes(level.fd, attributesOf(node, level.handsDownAcl))
-      if (warning !== undefined) tally.warning(level.path, warning)
+      if (level.fd !== undefined) setFolderAttributes(level.fd, level.path, node, level.handsDownAcl)
       leave()
     },
+    postpone() {
+      mustWalkAgain = true
+      const folder = stack.at(-1)?.unfinished
+      if (folder !== undefined) folder.isPostponed = true
+    },
+    begin() {
+      const folder = stack.at(-1)?.unfinished
+      if (folder === undefined) return () => undefined
+      folder.waiting++
+      return () => settle(folder)
+    },
+    isPostponed: (path) => (path === undefined ? mustWalkAgain : postponed.has(sha256(path))),
   }
 }

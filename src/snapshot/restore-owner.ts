@@ -4,8 +4,19 @@ import type { TargetAttributes } from '../util/target-file.ts'
 import type { Node } from './node.ts'
 
 /** @param clearsAcl - whether the folder that it is made in hands an ACL down */
-export function attributesOf(node: Node, clearsAcl = false): TargetAttributes {
-  const uid = (node.user === undefined ? undefined : userId(node.user)) ?? node.uid
-  const gid = (node.group === undefined ? undefined : groupId(node.group)) ?? node.gid
-  return { mode: node.mode, uid, gid, mtimeS: node.mtimeS, mtimeNs: node.mtimeNs, xattrs: node.xattrs, clearsAcl }
+export type NodeAttributes = (node: Node, clearsAcl: boolean) => TargetAttributes
+
+export function nodeAttributes({ numericIds }: { readonly numericIds: boolean }): NodeAttributes {
+  const known = <T>(name: string | undefined, lookUp: (name: string) => T | undefined): T | undefined => (name === undefined || numericIds ? undefined : lookUp(name))
+  return (node, clearsAcl) => ({
+    mode: node.mode,
+    uid: known(node.user, userId) ?? node.uid,
+    gid: known(node.group, groupId) ?? node.gid,
+    mtimeS: node.mtimeS,
+    mtimeNs: node.mtimeNs,
+    atimeS: node.atime?.s,
+    atimeNs: node.atime?.ns,
+    xattrs: node.xattrs,
+    clearsAcl,
+  })
 }

@@ -27,7 +27,8 @@ export interface Read<File> {
 }
 
 const READ_BYTES = 4 * 1024 * 1024
-const READ_PLAIN_BYTES = 16 * 1024 * 1024
+/** So much is decompressed at once; small enough that the workers take turns. */
+const READ_PLAIN_BYTES = 8 * 1024 * 1024
 /** Bytes between two wanted frames that are cheaper to read over than to ask twice for. */
 const GAP_BYTES = 64 * 1024
 
@@ -38,8 +39,7 @@ const GAP_BYTES = 64 * 1024
 export function planReads<File>(catalogue: Catalogue, uses: readonly BlobUse<File>[], round: number, onMissing: (use: BlobUse<File>) => void): Read<File>[] {
   const byFrame = new Map<string, { at: BlobLocation; uses: { use: BlobUse<File>; at: BlobLocation }[] }>()
   for (const use of uses) {
-    const locations = catalogue.locate(use.blob.id)
-    const at = locations[Math.min(round, locations.length - 1)]
+    const at = catalogue.place(use.blob.id, round)
     if (at === undefined) {
       onMissing(use)
       continue

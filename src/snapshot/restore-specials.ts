@@ -10,8 +10,8 @@ import { PosixError } from '../util/posix/system-error.ts'
 import { setAttributesAt } from '../util/target-file.ts'
 import type { Node } from './node.ts'
 import type { Tally } from './restore-tally.ts'
-import { attributesOf } from './restore-owner.ts'
-import type { RestoreStep } from './restore-walk.ts'
+import type { NodeAttributes } from './restore-owner.ts'
+import { pathOf, type RestoreStep } from './restore-walk.ts'
 
 type Entry = Extract<RestoreStep, { kind: 'entry' }>
 
@@ -21,44 +21,50 @@ export interface Specials {
   make(targetFd: number, dirFd: number | undefined, step: Entry, clearsAcl: boolean): void
 }
 
-export function createSpecials(tally: Tally): Specials {
+export function createSpecials(attributesOf: NodeAttributes, tally: Tally): Specials {
   /** Where each file with several names stands first. */
   const first = new Map<string, Entry>()
   const keyOf = (node: Node): string | undefined => (node.type === 'file' && node.links > 1 ? `${node.device ?? 0}:${node.inode}` : undefined)
 
   const link = (targetFd: number, dirFd: number, step: Entry, origin: Entry): void => {
-    if (tally.hasProblem(origin.path)) throw new Refused('the file that it is another name of could not be restored')
+    if (tally.hasProblem(pathOf(origin))) throw new Refused('the file that it is another name of could not be restored')
     const folder = origin.folder.length === 0 ? targetFd : openBeneath(targetFd, origin.folder, O_RDONLY | O_PATH | O_DIRECTORY)
     try {
       const before = statAtIfPresent(folder, origin.node.name)
       const standing = statAtIfPresent(dirFd, step.node.name)
       if (before?.type !== 'file') throw new Refused('the file that it is another name of is gone')
       if (standing !== undefined) {
-        if (standing.inode === before.inode && standing.device === before.device) return tally.unchanged(step.path)
-        return tally.problem(step.path, 'kept', 'another file stands there and was left as it is')
+        if (standing.inode === before.inode && standing.device === before.device) return tally.unchanged(pathOf(step))
+        return tally.problem(pathOf(step), 'kept', 'another file stands there and was left as it is')
       }
       linkAt(folder, origin.node.name, dirFd, step.node.name)
       const after = statAtIfPresent(dirFd, step.node.name)
       if (after?.inode !== before.inode || after.device !== before.device) throw new Refused('somebody exchanged the file while it was linked')
-      tally.fileDone(step.path, undefined)
+      tally.fileDone(() => pathOf(step), undefined)
     } finally {
       if (folder !== targetFd) close(folder)
     }
   }
 
   const special = (dirFd: number, step: Entry, clearsAcl: boolean): void => {
-    const { node, path } = step
+    const { node } = step
     const standing = statAtIfPresent(dirFd, node.name)
     if (standing !== undefined) {
       const isSame = standing.type === node.type && (node.type !== 'symlink' || equalBytes(readlinkAt(dirFd, node.name), node.target ?? new Uint8Array(0)))
-      return isSame ? tally.unchanged(path) : tally.problem(path, 'kept', 'something else stands there and was left as it is')
+      return isSame ? tally.unchanged(pathOf(step)) : tally.problem(pathOf(step), 'kept', 'something else stands there and was left as it is')
     }
     if (node.type === 'symlink') symlinkAt(node.target ?? new Uint8Array(0), dirFd, node.name)
     else if (node.type !== 'file' && node.type !== 'directory') {
-      mknodAt(dirFd, node.name, { type: node.type, mode: 0o600, rdevMajor: node.rdev?.major ?? 0, rdevMinor: node.rdev?.minor ?? 0 })
+      try {
+        mknodAt(dirFd, node.name, { type: node.type, mode: 0o600, rdevMajor: node.rdev?.major ?? 0, rdevMinor: node.rdev?.minor ?? 0 })
+      } catch (error) {
+        // It holds no bytes that could be missing.
+        if (!(error instanceof PosixError) || !NO_SPECIALS.has(error.code)) throw error
+        return tally.warning(pathOf(step), `the system refused a ${node.type === 'block' || node.type === 'character' ? 'device' : node.type} (${error.code})`)
+      }
     }
     const warning = setAttributesAt(dirFd, node.name, attributesOf(node, clearsAcl), node.type === 'symlink')
-    if (warning !== undefined) tally.warning(path, warning)
+    if (warning !== undefined) tally.warning(pathOf(step), warning)
     tally.otherDone()
   }
 
@@ -74,16 +80,19 @@ export function createSpecials(tally: Tally): Specials {
       if (dirFd === undefined) return
       const key = keyOf(step.node)
       const origin = key === undefined ? undefined : first.get(key)
-      if (step.node.type === 'file' && (origin === undefined || equalBytes(origin.path, step.path))) return
+      if (step.node.type === 'file' && (origin === undefined || origin.folder.length === step.folder.length && equalBytes(pathOf(origin), pathOf(step)))) return
       try {
         if (origin !== undefined) link(targetFd, dirFd, step, origin)
         else special(dirFd, step, clearsAcl)
       } catch (error) {
         if (!(error instanceof PosixError) && !(error instanceof Refused)) throw error
-        tally.problem(step.path, 'failed', error.message)
+        tally.problem(pathOf(step), 'failed', error.message)
       }
     },
   }
 }
+
+/** An ordinary user may make no devices, and some file systems hold no special files. */
+const NO_SPECIALS = new Set(['EPERM', 'ENOTSUP', 'ENOSYS', 'EOPNOTSUPP'])
 
 class Refused extends Error {}

@@ -2,7 +2,8 @@
 import type { RestoreEvent, RestoreOptions, RestoreProblem, RestoreResult } from './restore-types.ts'
 
 export interface Tally {
-  fileDone(path: Uint8Array, warning: string | undefined): void
+  /** The path is asked for only where there is something to say of it. */
+  fileDone(path: () => Uint8Array, warning: string | undefined): void
   folderDone(): void
   otherDone(): void
   unchanged(path: Uint8Array): void
@@ -18,6 +19,8 @@ export interface Tally {
 export function createTally(options: RestoreOptions): Tally {
   const counts = { files: 0, folders: 0, others: 0, bytes: 0, unchanged: 0, verified: 0, warnings: 0 }
   const problems: RestoreProblem[] = []
+  const spoilt = new Set<string>()
+  const keyOf = (path: Uint8Array): string => Buffer.from(path).toString('latin1')
   const emit = (event: RestoreEvent): void => options.onEvent?.(event)
   const warning = (path: Uint8Array, message: string): void => {
     counts.warnings++
@@ -26,7 +29,7 @@ export function createTally(options: RestoreOptions): Tally {
   return {
     fileDone(path, message) {
       counts.files++
-      if (message !== undefined) warning(path, message)
+      if (message !== undefined) warning(path(), message)
     },
     folderDone: () => void counts.folders++,
     otherDone: () => void counts.others++,
@@ -39,10 +42,11 @@ export function createTally(options: RestoreOptions): Tally {
     problem(path, reason, message) {
       const problem = { path, reason, message }
       problems.push(problem)
+      spoilt.add(keyOf(path))
       if (options.dryRun === true && reason === 'kept') emit({ type: 'planned', action: 'keep', path, bytes: 0 })
       emit({ type: 'problem', problem })
     },
-    hasProblem: (path) => problems.some((problem) => Buffer.compare(problem.path, path) === 0),
+    hasProblem: (path) => spoilt.size > 0 && spoilt.has(keyOf(path)),
     planned(action, path, bytes) {
       counts.files++
       counts.bytes += bytes

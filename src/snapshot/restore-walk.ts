@@ -9,8 +9,12 @@ import type { TreeReader } from './tree-reader.ts'
 
 export type RestoreStep =
   | { readonly kind: 'enter'; readonly path: Uint8Array; readonly node: Node }
-  | { readonly kind: 'entry'; readonly path: Uint8Array; readonly folder: Uint8Array; readonly node: Node }
+  | { readonly kind: 'entry'; readonly folder: Uint8Array; readonly node: Node }
   | { readonly kind: 'leave'; readonly path: Uint8Array; readonly node: Node }
+
+export function pathOf(step: Extract<RestoreStep, { kind: 'entry' }>): Uint8Array {
+  return joinPath(step.folder, step.node.name)
+}
 
 export interface Selection {
   readonly tree: Uint8Array
@@ -39,10 +43,12 @@ interface Open {
 /**
  * Steps in batches, since a turn of the event loop for each would cost more than the step. Paths
  * are relative to the target, without a leading slash.
+ * @param isWalked - folders for which it says no are passed over
  */
-export async function* walkSelection(trees: TreeReader, selection: Selection): AsyncGenerator<readonly RestoreStep[]> {
-  const excluder = createExcluder(selection.exclude)
+export async function* walkSelection(trees: TreeReader, selection: Selection, isWalked: (path: Uint8Array) => boolean = () => true): AsyncGenerator<readonly RestoreStep[]> {
+  const excluder = selection.exclude.length === 0 ? undefined : createExcluder(selection.exclude)
   const includer = selection.include.length === 0 ? undefined : createExcluder(selection.include)
+  const hasPatterns = excluder !== undefined || includer !== undefined
   const stack: Open[] = []
   let steps: RestoreStep[] = []
 
@@ -61,14 +67,17 @@ export async function* walkSelection(trees: TreeReader, selection: Selection): A
   }
 
   const visit = (node: Node, shownFolder: Uint8Array, folder: Uint8Array): void => {
-    const shown = joinPath(shownFolder, node.name)
-    const path = joinPath(folder, node.name)
     const isFolder = node.type === 'directory'
-    if (excluder.excludes(shown, isFolder)) return
+    const shown = hasPatterns || isFolder ? joinPath(shownFolder, node.name) : EMPTY
+    if (excluder?.excludes(shown, isFolder) === true) return
     const isWanted = includer === undefined || includer.excludes(shown, isFolder)
-    if (isFolder) open(node, node.subtree, shown, path)
+    if (isFolder) {
+      const path = joinPath(folder, node.name)
+      if (!isWalked(path)) return
+      open(node, node.subtree, shown, path)
+    }
     if (isWanted) enterAll()
-    if (isWanted && !isFolder) steps.push({ kind: 'entry', path, folder, node })
+    if (isWanted && !isFolder) steps.push({ kind: 'entry', folder, node })
   }
 
   const start = await findNode(trees, selection.tree, selection.path ?? ROOT)

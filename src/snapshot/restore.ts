@@ -16,12 +16,12 @@ import type { Repository } from '../repository/repository.ts'
 import { createFileRestorer } from './restore-files.ts'
 import { createFolders } from './restore-folders.ts'
 import { createTargetLook } from './restore-look.ts'
-import { attributesOf } from './restore-owner.ts'
+import { nodeAttributes } from './restore-owner.ts'
 import { createSpecials } from './restore-specials.ts'
 import { createTally, type Tally } from './restore-tally.ts'
 import type { RestoreOptions, RestoreResult } from './restore-types.ts'
-import { type RestoreStep, type Selection, walkSelection } from './restore-walk.ts'
-import { splitPath } from './source-paths.ts'
+import { pathOf, type RestoreStep, type Selection, walkSelection } from './restore-walk.ts'
+import { joinPath, splitPath } from './source-paths.ts'
 import { openTreeReader, type TreeReader } from './tree-reader.ts'
 
 type Entry = Extract<RestoreStep, { kind: 'entry' }>
@@ -46,12 +46,13 @@ export async function restore(repository: Repository, options: RestoreOptions): 
   try {
     await using pool = await startOpenPool(options.dryRun === true ? 0 : options.threads, { repositoryId: repository.keyring.repositoryId, targetFd, sparse: options.sparse === true })
     const look = createTargetLook(repository, trees, snapshot.group)
-    const folders = createFolders(targetFd, tally, options.dryRun === true)
-    const specials = createSpecials(tally)
-    const files = createFileRestorer({
+    const attributesOf = nodeAttributes({ numericIds: options.numericIds === true })
+    const folders = createFolders(targetFd, attributesOf, tally, options.dryRun === true)
+    const specials = createSpecials(attributesOf, tally)
+    await using files = createFileRestorer({
       repository, catalogue, trees, dataKeys: openDataKeys(repository), pool, targetFd, signal, sparse: options.sparse === true,
-      onDone: (file, warning) => tally.fileDone(file.path, warning),
-      onProblem: (file, reason, message) => tally.problem(file.path, reason, message),
+      onDone: (file, warning) => tally.fileDone(() => joinPath(file.folder, file.node.name), warning),
+      onProblem: (file, reason, message) => tally.problem(joinPath(file.folder, file.node.name), reason, message),
       onBytes: tally.bytes,
     })
     for await (const steps of walkSelection(trees, selection)) {
@@ -61,36 +62,38 @@ export async function restore(repository: Repository, options: RestoreOptions): 
         else if (step.node.type === 'file') {
           const pending = restoreFile(step)
           if (pending !== undefined) await pending
-        } else if (options.dryRun === true) tally.planned('create', step.path, 0)
+        } else if (options.dryRun === true) tally.planned('create', pathOf(step), 0)
+        else folders.postpone()
       }
     }
     await files.finish()
-    if (options.dryRun !== true) await finishFolders(trees, selection, folders, specials)
+    if (options.dryRun !== true && folders.isPostponed()) await finishFolders(trees, selection, folders, specials)
     if (options.verify === true && options.dryRun !== true) await verifyFiles(trees, selection, folders, look, tally)
     return { ...tally.result(), durationMs: monotonicMs() - started }
 
     function restoreFile(step: Entry): void | Promise<void> {
       const dirFd = folders.current()
-      if (dirFd === undefined || specials.isLater(step)) return
+      if (dirFd === undefined) return
+      if (specials.isLater(step)) return folders.postpone()
       if (dirFd === folders.PLANNED || folders.isFresh()) return makeFile(step, 'absent')
       return look.compare(dirFd, step.node).then((standing) => makeFile(step, standing))
     }
 
     function makeFile(step: Entry, standing: 'absent' | 'same' | 'other'): void | Promise<void> {
-      if (standing === 'same') return tally.unchanged(step.path)
-      if (standing === 'other') return tally.problem(step.path, 'kept', 'another file stands there and was left as it is')
-      if (options.dryRun === true) return tally.planned('create', step.path, step.node.size)
-      options.onEvent?.({ type: 'file', path: step.path })
-      return files.add({ path: step.path, folder: step.folder, node: step.node, attributes: attributesOf(step.node, folders.handsDownAcl()) })
+      if (standing === 'same') return tally.unchanged(pathOf(step))
+      if (standing === 'other') return tally.problem(pathOf(step), 'kept', 'another file stands there and was left as it is')
+      if (options.dryRun === true) return tally.planned('create', pathOf(step), step.node.size)
+      options.onEvent?.({ type: 'file', path: pathOf(step) })
+      return files.add({ folder: step.folder, node: step.node, attributes: attributesOf(step.node, folders.handsDownAcl()), onEnd: folders.begin() })
     }
   } finally {
     if (targetFd !== -1) close(targetFd)
   }
 }
 
-/** The second walk: links, devices, and the folders' own attributes on the way out. */
+/** The second walk, where links and special files are to come: these, and then the folders' own attributes. */
 async function finishFolders(trees: TreeReader, selection: Selection, folders: ReturnType<typeof createFolders>, specials: ReturnType<typeof createSpecials>): Promise<void> {
-  for await (const steps of walkSelection(trees, selection)) {
+  for await (const steps of walkSelection(trees, selection, (path) => folders.isPostponed(path))) {
     for (const step of steps) {
       if (step.kind === 'enter') folders.reopen(step.path, step.node)
       else if (step.kind === 'leave') folders.finish(step.node)
@@ -102,9 +105,9 @@ async function finishFolders(trees: TreeReader, selection: Selection, folders: R
 async function verifyFiles(trees: TreeReader, selection: Selection, folders: ReturnType<typeof createFolders>, look: ReturnType<typeof createTargetLook>, tally: Tally): Promise<void> {
   const verifyFile = async (step: Entry): Promise<void> => {
     const dirFd = folders.current()
-    if (dirFd === undefined || tally.hasProblem(step.path)) return
+    if (dirFd === undefined || tally.hasProblem(pathOf(step))) return
     if (await look.isContentOf(dirFd, step.node)) tally.verified()
-    else tally.problem(step.path, 'damaged', 'read again, it is not what the snapshot holds: the target\'s disk or memory is faulty')
+    else tally.problem(pathOf(step), 'damaged', 'read again, it is not what the snapshot holds: the target\'s disk or memory is faulty')
   }
   for await (const steps of walkSelection(trees, selection)) {
     for (const step of steps) {

@@ -17,6 +17,8 @@ export interface TargetAttributes {
   readonly gid: number
   readonly mtimeS: number
   readonly mtimeNs: number
+  readonly atimeS?: number | undefined
+  readonly atimeNs?: number | undefined
   readonly xattrs?: readonly TargetXattr[] | undefined
   /** Whether what the folder above has handed down is taken away, where the file has no ACL itself. */
   readonly clearsAcl?: boolean | undefined

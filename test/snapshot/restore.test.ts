@@ -316,3 +316,21 @@ test('folders that may not be written have their mode when all is in them', asyn
   if (process.getuid?.() !== 0) return
   expect(look((await at.restoreSource()).target)).toEqual(look(at.source))
 })
+
+describe('a file of which one blob is nowhere', () => {
+  test('is not made of the others', async () => {
+    await using at = await snapshotPlace()
+    const front = bytesOf(1, 1024 * 1024)
+    writeFileSync(join(at.source, 'front'), front)
+    await at.save()
+    const [lost] = await namesIn(at.backend, 'index')
+    writeFileSync(join(at.source, 'both'), Buffer.concat([front, bytesOf(2, 1000)]))
+    writeFileSync(join(at.source, 'own'), bytesOf(3, 1024 * 1024))
+    await at.save()
+    await at.backend.remove({ type: 'index', name: lost! })
+    const result = await at.restoreSource(undefined, {}, await at.open())
+    expect(result.problems.map(({ path, reason }) => [text(path), reason]).sort()).toEqual([['both', 'damaged'], ['front', 'damaged']])
+    expect(readdirSync(result.target)).toEqual(['own'])
+    expect(readFileSync(join(result.target, 'own')).equals(bytesOf(3, 1024 * 1024))).toBe(true)
+  })
+})

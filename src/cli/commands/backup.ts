@@ -97,6 +97,8 @@ function onEvent(output: Output, progress: Progress): (event: BackupEvent) => vo
       case 'bytes':
         progress.done()
         return progress.bytes(event.bytes)
+      case 'excluded':
+        return undefined
       case 'notice':
         return output.warn(`nacre: ${display(event.message)}`)
       case 'skipped': {

@@ -38,6 +38,8 @@ export interface Catalogue extends AsyncDisposable {
   has(blobId: Uint8Array): boolean
   /** Live locations of the blob. */
   locate(blobId: Uint8Array): BlobLocation[]
+  /** The n-th of them, or the last if there are fewer. */
+  place(blobId: Uint8Array, n: number): BlobLocation | undefined
   packs(): IterableIterator<PackRow>
   /** Every blob of the catalogue by its id in ascending order, with all its locations, live or not. */
   blobs(): AsyncGenerator<{ readonly id: Uint8Array; readonly locations: readonly BlobLocation[] }>
@@ -164,6 +166,12 @@ function catalogueOver(db: Database, path: string, wiped: string | undefined, ta
       return dead.size
     },
     has: (blobId) => liveNumbers(db.getSync(rowKey('blob', blobId))).length > 0,
+    place(blobId, n) {
+      const records = db.getSync(rowKey('blob', blobId))
+      const live = liveNumbers(records)
+      const chosen = live[Math.min(n, live.length - 1)]
+      return chosen === undefined ? undefined : { ...decodeLocation(records!, chosen.at), pack: chosen.pack }
+    },
     locate(blobId) {
       const records = db.getSync(rowKey('blob', blobId))
       return liveNumbers(records).map(({ at, pack }) => ({ ...decodeLocation(records!, at), pack }))

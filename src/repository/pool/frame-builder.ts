@@ -4,6 +4,7 @@
  */
 import { HASH_BYTES, type KeyedHash } from '../../crypto/hash.ts'
 import type { Compressor, Decompressor } from '../../codec/zstd.ts'
+import { type Arena, createArena } from '../../util/arena.ts'
 import { dataView, equalBytes } from '../../util/bytes.ts'
 import { BackupError } from '../../util/errors.ts'
 import { release } from '../../util/release.ts'
@@ -37,6 +38,7 @@ export function createFrameBuilder(options: FrameBuilderOptions): FrameBuilder {
   let records = new Uint8Array(256 * BLOB_RECORD_BYTES)
   let length = 0
   let recordBytes = 0
+  const memory = createArena(plaintext.length)
   // Verification of a fraction is spread evenly: every time the sum passes a whole number.
   let verifySum = 0
 
@@ -48,7 +50,7 @@ export function createFrameBuilder(options: FrameBuilderOptions): FrameBuilder {
     verifySum += options.verifyFraction
     if (verifySum >= 1) {
       verifySum -= 1
-      verifyFrame(options, frame, own)
+      verifyFrame(options, frame, own, memory)
     }
     length = 0
     recordBytes = 0
@@ -73,8 +75,8 @@ export function createFrameBuilder(options: FrameBuilderOptions): FrameBuilder {
   }
 }
 
-function verifyFrame(options: FrameBuilderOptions, frame: SealedFrame, records: Uint8Array): void {
-  const opened = openFrame(options.repositoryId, options.dataKey, frame, frame.bytes, options.decompressor)
+function verifyFrame(options: FrameBuilderOptions, frame: SealedFrame, records: Uint8Array, memory: Arena): void {
+  const opened = openFrame(options.repositoryId, options.dataKey, frame, frame.bytes, options.decompressor, memory)
   const view = dataView(records)
   let at = 0
   for (let record = 0; record < records.length; record += BLOB_RECORD_BYTES) {
@@ -85,4 +87,5 @@ function verifyFrame(options: FrameBuilderOptions, frame: SealedFrame, records: 
     at = end
   }
   release(opened)
+  memory.reset()
 }

@@ -7,6 +7,7 @@
 import type { DataKey } from '../envelope.ts'
 import type { BlobType } from '../format.ts'
 import type { FrameShape } from '../frame.ts'
+import type { FileTable } from './file-table.ts'
 
 export interface OpenInit {
   readonly repositoryId: Uint8Array
@@ -20,28 +21,6 @@ export interface OpenInit {
 export interface FrameAt extends FrameShape {
   readonly at: number
   readonly dataKey: DataKey
-}
-
-/** The files of a request that are complete within it. Every list has one item a file. */
-export interface WholeFile {
-  /** Which of the request's folders it goes into. */
-  readonly folder: number
-  readonly name: Uint8Array
-  readonly firstBlob: number
-  readonly blobCount: number
-  readonly attributes: FileAttributes
-}
-
-/** What a restored file gets besides its bytes. */
-export interface FileAttributes {
-  readonly mode: number
-  /** -1 leaves the owner as it is. */
-  readonly uid: number
-  readonly gid: number
-  readonly mtimeS: number
-  readonly mtimeNs: number
-  readonly xattrs?: readonly { readonly name: Uint8Array; readonly value: Uint8Array }[] | undefined
-  readonly clearsAcl?: boolean | undefined
 }
 
 /** Columns of a row of `blobs`: number of the frame, offset in it, length, and the next two. */
@@ -61,7 +40,7 @@ export interface RestoreRequest {
   readonly ids: Uint8Array<ArrayBuffer>
   /** Folders below the target, as paths without a leading slash. */
   readonly folders: readonly Uint8Array[]
-  readonly files: readonly WholeFile[]
+  readonly files: FileTable
 }
 
 export interface VerifyRequest {

@@ -4,6 +4,7 @@
  */
 import { keyedHash, type KeyedHash, sha256 } from '../../crypto/hash.ts'
 import { createDecompressor, type Decompressor } from '../../codec/zstd.ts'
+import { type Arena, createArena } from '../../util/arena.ts'
 import { dataView, equalBytes, toHex } from '../../util/bytes.ts'
 import { BackupError, isBackupError, messageOf } from '../../util/errors.ts'
 import { close, O_DIRECTORY, O_PATH, O_RDONLY, openBeneath } from '../../util/posix/open.ts'
@@ -18,29 +19,41 @@ import { ID_BYTES } from '../format.ts'
 import { openFrame } from '../frame.ts'
 import { decodePackHeader, decodeTrailer, openPackDirectory, TRAILER_BYTES } from '../pack.ts'
 import { BLOB_RECORD_BYTES, encodeFrames } from '../pack-entry.ts'
-import { BLOB_COLUMNS, DAMAGED, type FileAttributes, type FrameAt, NAME_TAKEN, NO_FD, type OpenInit, type OpenProblem, type OpenReply, type OpenRequest, type RestoreRequest, type VerifyRequest, type WholeFile } from './open-messages.ts'
+import { type FileAttributes, fileAt, fileCount, type WholeFile } from './file-table.ts'
+import { BLOB_COLUMNS, DAMAGED, type FrameAt, NAME_TAKEN, NO_FD, type OpenInit, type OpenProblem, type OpenReply, type OpenRequest, type RestoreRequest, type VerifyRequest } from './open-messages.ts'
 import type { Post, Role } from './role.ts'
 
 type Opened = Uint8Array | OpenProblem
 
+/** Holds the frames of a restore request, as many as a reader asks for at once. */
+const ARENA_BYTES = 10 * 1024 * 1024
+
+/** What a worker keeps between requests. */
+interface Tools {
+  readonly init: OpenInit
+  readonly decompressor: Decompressor
+  readonly memory: Arena
+}
+
 export function createRole(init: OpenInit, post: Post<OpenReply>): Role<OpenRequest> {
-  const decompressor = createDecompressor()
+  const tools: Tools = { init, decompressor: createDecompressor(), memory: createArena(ARENA_BYTES) }
   return (request) => {
-    post(request.kind === 'restore' ? restore(init, decompressor, request) : verify(init, decompressor, request))
+    post(request.kind === 'restore' ? restore(tools, request) : verify(tools, request))
     release(request.bytes)
+    tools.memory.reset()
   }
 }
 
-function tryOpenFrame(init: OpenInit, decompressor: Decompressor, bytes: Uint8Array, frame: FrameAt): Opened {
+function tryOpenFrame({ init, decompressor, memory }: Tools, bytes: Uint8Array, frame: FrameAt): Opened {
   try {
-    return openFrame(init.repositoryId, frame.dataKey, frame, bytes.subarray(frame.at, frame.at + frame.storedBytes), decompressor)
+    return openFrame(init.repositoryId, frame.dataKey, frame, bytes.subarray(frame.at, frame.at + frame.storedBytes), decompressor, memory)
   } catch (error) {
     if (!isBackupError(error)) throw error
     return { code: DAMAGED, message: error.message }
   }
 }
 
-function restore(init: OpenInit, decompressor: Decompressor, request: RestoreRequest): OpenReply {
+function restore(tools: Tools, request: RestoreRequest): OpenReply {
   const hash = keyedHash(request.blobIdKey)
   const frames = new Map<number, Opened>()
   const blobProblems = new Map<number, OpenProblem>()
@@ -50,7 +63,7 @@ function restore(init: OpenInit, decompressor: Decompressor, request: RestoreReq
   const blobAt = (row: number): Opened => {
     const at = row * BLOB_COLUMNS
     const number = request.blobs[at]!
-    const frame = frames.get(number) ?? tryOpenFrame(init, decompressor, request.bytes, request.frames[number]!)
+    const frame = frames.get(number) ?? tryOpenFrame(tools, request.bytes, request.frames[number]!)
     frames.set(number, frame)
     if (!(frame instanceof Uint8Array)) return frame
     const start = request.blobs[at + 1]!
@@ -77,13 +90,14 @@ function restore(init: OpenInit, decompressor: Decompressor, request: RestoreReq
       run = new Uint8Array(run.buffer, run.byteOffset, run.length + blob.length)
       row++
     }
-    const problem = writeBlob(init, run, fd, request.blobs[first * BLOB_COLUMNS + 4]!)
+    const problem = writeBlob(tools.init, run, fd, request.blobs[first * BLOB_COLUMNS + 4]!)
     if (problem !== undefined) for (let at = first; at < row; at++) blobProblems.set(at, problem)
   }
-  const folders = folderCache(init.targetFd)
+  const folders = folderCache(tools.init.targetFd)
   try {
-    for (const [i, file] of request.files.entries()) {
-      const outcome = makeFile(init, folders, request.folders[file.folder]!, file, blobAt)
+    for (let i = 0; i < fileCount(request.files); i++) {
+      const file = fileAt(request.files, i)
+      const outcome = makeFile(tools.init, folders, request.folders[file.folder]!, file, blobAt)
       if (typeof outcome === 'string') warnings.set(i, outcome)
       else if (outcome !== undefined) fileProblems.set(i, outcome)
     }
@@ -205,7 +219,7 @@ function folderCache(targetFd: number): FolderCache {
   }
 }
 
-function verify(init: OpenInit, decompressor: Decompressor, request: VerifyRequest): OpenReply {
+function verify(tools: Tools, request: VerifyRequest): OpenReply {
   const { bytes, packId } = request
   const packProblems: string[] = []
   const frameProblems = new Map<number, string>()
@@ -220,10 +234,11 @@ function verify(init: OpenInit, decompressor: Decompressor, request: VerifyReque
   let record = 0
   for (const [number, frame] of request.frames.entries()) {
     const end = record + request.blobCounts[number]! * BLOB_RECORD_BYTES
-    const opened = tryOpenFrame(init, decompressor, bytes, frame)
+    const opened = tryOpenFrame(tools, bytes, frame)
     const problem = opened instanceof Uint8Array ? wrongBlob(hashes[frame.blobType], opened, request.records, view, record, end) : opened.message
     if (problem !== undefined) frameProblems.set(number, problem)
     if (opened instanceof Uint8Array) release(opened)
+    tools.memory.reset()
     record = end
   }
   return { kind: 'verified', job: request.job, packProblems, frameProblems }

@@ -1,0 +1,106 @@
+/**
+ * A window of a restore: so many files with all uses of their blobs. It knows which reads are still
+ * out, so that windows can follow each other without a pause: the reads of the next begin while the
+ * last of this one are under way.
+ */
+import type { TargetAttributes } from '../util/target-file.ts'
+import type { ContentBlob } from './content.ts'
+import { createPlacement, type Placement } from './extents.ts'
+import type { Node } from './node.ts'
+import type { BlobUse, Read } from './restore-requests.ts'
+
+export interface RestoreFile {
+  /** Of the folder, below the target, without a leading slash. */
+  readonly folder: Uint8Array
+  readonly node: Node
+  readonly attributes: TargetAttributes
+  /** Called once, when the file is done or given up. */
+  readonly onEnd: () => void
+}
+
+/** A file on its way. */
+export interface Pending {
+  readonly file: RestoreFile
+  /** Where in the file its blobs go. */
+  readonly placement: Placement
+  /** Open under a temporary name, when its parts come from several reads. */
+  open: { readonly fd: number; readonly dirFd: number; readonly temporary: Uint8Array } | undefined
+  problem: { readonly reason: 'kept' | 'damaged' | 'failed'; readonly message: string } | undefined
+  isDone: boolean
+  /** Whether it goes through several windows. */
+  isLong: boolean
+}
+
+export type Use = BlobUse<Pending>
+
+export interface RestoreWindow {
+  readonly files: readonly Pending[]
+  readonly uses: readonly Use[]
+  /** The file that goes on in the next window, if one does. */
+  readonly last: Pending | undefined
+  /** Files that a damaged or missing frame has spoilt in this round. */
+  readonly damaged: Map<Pending, string>
+}
+
+export interface WindowGatherer {
+  /** The window so far, when it is full; it begins anew. */
+  takeIfFull(last: Pending | undefined): RestoreWindow | undefined
+  take(last: Pending | undefined): RestoreWindow
+  addFile(file: RestoreFile): Pending
+  /** Blobs for which the file has no room are a problem of it. */
+  addBlobs(pending: Pending, blobs: Iterable<ContentBlob>): void
+}
+
+const WINDOW_FILES = 2048
+const WINDOW_BLOBS = 16_384
+
+export function createWindowGatherer(): WindowGatherer {
+  let files: Pending[] = []
+  let uses: Use[] = []
+  const take = (last: Pending | undefined): RestoreWindow => {
+    const window = { files, uses, last, damaged: new Map<Pending, string>() }
+    if (last !== undefined) last.isLong = true
+    files = last === undefined ? [] : [last]
+    uses = []
+    return window
+  }
+  return {
+    take,
+    takeIfFull: (last) => (files.length >= WINDOW_FILES || uses.length >= WINDOW_BLOBS ? take(last) : undefined),
+    addFile(file) {
+      const { size, extents } = file.node
+      const pending: Pending = { file, placement: createPlacement(size, extents), open: undefined, problem: undefined, isDone: false, isLong: false }
+      files.push(pending)
+      return pending
+    },
+    addBlobs(pending, blobs) {
+      for (const blob of blobs) {
+        const position = pending.placement.place(blob.length)
+        if (position === undefined) return misfits(pending)
+        uses.push({ file: pending, blob, position })
+      }
+    },
+  }
+}
+
+export function misfits(pending: Pending): void {
+  pending.problem ??= { reason: 'damaged', message: `the snapshot says ${pending.file.node.size} bytes and lists others` }
+}
+
+/** Files all of whose blobs come with one read, and that are written from their beginning on. */
+export function wholeFiles(reads: readonly Read<Pending>[]): Map<Pending, Read<Pending>> {
+  const whole = new Map<Pending, Read<Pending>>()
+  const spread = new Set<Pending>()
+  for (const read of reads) {
+    for (const uses of read.uses) {
+      for (const { use } of uses) {
+        if (use.file.isLong || use.file.file.node.extents !== undefined) continue
+        const before = whole.get(use.file)
+        if (before === undefined) whole.set(use.file, read)
+        else if (before !== read) spread.add(use.file)
+      }
+    }
+  }
+  for (const file of spread) whole.delete(file)
+  return whole
+}
