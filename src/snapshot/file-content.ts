@@ -11,7 +11,7 @@ import { CONTENT_RECORD_BYTES, type Content, contentBlobs, INLINE_BLOBS } from '
 import { type Extent, findExtents } from './extents.ts'
 import { createListBuilder } from './list-builder.ts'
 import type { Node } from './node.ts'
-import type { FileEntry } from './scan.ts'
+import type { FileEntry } from './scan-types.ts'
 import { CONTENT_SHAPE } from './tree-blob.ts'
 
 export type SourceFile = Pick<FileEntry, 'node' | 'path' | 'folder' | 'name' | 'mayHaveHoles'>

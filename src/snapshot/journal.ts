@@ -16,7 +16,7 @@ import type { RowStore } from '../repository/catalogue/catalogue.ts'
 import type { Repository } from '../repository/repository.ts'
 import { contentFromCbor, contentToCbor } from './content.ts'
 import type { Node } from './node.ts'
-import type { KnownContent } from './scan.ts'
+import type { KnownContent } from './scan-types.ts'
 
 export interface Journal {
   /** What is known of the file. Paths must be asked for in the order of a walk. */

@@ -18,6 +18,7 @@ export const command: Command = {
     exclude: { kind: 'texts', value: 'PATTERN', describe: 'all but what a gitignore pattern matches (may be repeated)' },
     'dry-run': { kind: 'flag', describe: 'say what would be done' },
     verify: { kind: 'flag', describe: 'read every file again afterwards and compare' },
+    'numeric-ids': { kind: 'flag', describe: 'give owners by number, whatever names the snapshot has for them' },
     sparse: { kind: 'flag', describe: 'make holes of all blocks of zeros, not only where the source had them' },
     threads: { kind: 'text', value: 'N', describe: 'worker threads; 0 works without any (one per core)' },
   },
@@ -39,7 +40,7 @@ export const command: Command = {
     try {
       result = await restore(repository, {
         snapshot, path, target, include: args.texts('include'), exclude: args.texts('exclude'),
-        dryRun: isDry, verify: args.flag('verify'), sparse: args.flag('sparse'), threads, signal, onEvent: onEvent(output, progress),
+        dryRun: isDry, verify: args.flag('verify'), sparse: args.flag('sparse'), numericIds: args.flag('numeric-ids'), threads, signal, onEvent: onEvent(output, progress),
       })
     } finally {
       progress.stop()
