@@ -15,6 +15,8 @@ export type ErrorCode =
   | 'AMBIGUOUS_ID'
   | 'PATH_NOT_FOUND'
   | 'SOURCE_NOT_FOUND'
+  | 'SOURCE_FAILED'
+  | 'NOTHING_SELECTED'
   | 'SESSION_FENCED'
   | 'BLOB_MISSING'
   | 'CORRUPT'
