@@ -44,12 +44,14 @@ export interface Catalogue extends AsyncDisposable {
   readonly rows: RowStore
 }
 
+type SealedTable = 'tree' | 'snapshot' | 'whole' | 'marker'
+
 /** Small tables whose rows the caller seals and names. */
 export interface RowStore {
-  get(table: 'tree' | 'snapshot' | 'whole', name: Uint8Array): Uint8Array | undefined
+  get(table: SealedTable, name: Uint8Array): Uint8Array | undefined
   /** Kept in memory until `flush`, or until many have gathered. */
-  put(table: 'tree' | 'snapshot' | 'whole', name: Uint8Array, value: Uint8Array): void
-  clear(table: 'tree' | 'snapshot' | 'whole'): Promise<void>
+  put(table: SealedTable, name: Uint8Array, value: Uint8Array): void
+  clear(table: SealedTable): Promise<void>
   flush(): Promise<void>
 }
 
