@@ -39,6 +39,7 @@ const ADVICE = {
   pack: 'if you have another copy of the repository, put this pack back from it; else back up the named files again',
   orphan: 'an interrupted backup left it; it takes room and harms nothing until a prune',
   snapshot: 'if you have another copy of the repository, put this object back from it',
+  marker: 'put a copy of it back if you have one; "nacre unforget" removes a broken forgotten marker, and a broken mark may be deleted by hand',
   blobs: 'back up the named files again if they still exist: what is read anew is stored anew',
 } as const
 
@@ -58,9 +59,10 @@ export async function checkRepository(repository: Repository, options: CheckOpti
   const { catalogue, problems } = await loadIndex(repository, { signal, tolerant: true, referring: { condemned: new Set() } })
   for (const { name, message } of problems) report({ severity: 'error', code: 'index_damaged', object: `index/${name}`, message, suffers: [], advice: ADVICE.index })
   const listed = await listPacks(repository.backend, signal)
-  const { snapshots, problems: broken } = await loadSnapshots(repository, { signal, gc })
+  const { snapshots, forgotten, problems: broken, markerProblems } = await loadSnapshots(repository, { signal, gc })
   for (const { name, message } of broken) report({ severity: 'error', code: 'snapshot_damaged', object: `snapshots/${name}`, message, suffers: [], advice: ADVICE.snapshot })
-  for (const finding of chainFindings(snapshots, gc.swept)) report(finding)
+  for (const { object, message } of markerProblems) report({ severity: 'warning', code: 'marker_damaged', object, message: `${message}; it is not obeyed`, suffers: [], advice: ADVICE.marker })
+  for (const finding of chainFindings(snapshots, forgotten, gc.swept)) report(finding)
 
   const packProblems = packsOfIndex(catalogue.packs(), listed)
   const read = options.readData === undefined ? undefined : await readPacks(repository, { listed: packProblems.sound, readData: options.readData, threads: options.threads, signal, onEvent: options.onEvent })
@@ -136,8 +138,8 @@ function unique(sufferers: readonly Sufferer[]): Sufferer[] {
 }
 
 /** Every snapshot names the one before it on its host: one that is gone without a verdict is told. */
-function chainFindings(snapshots: readonly Snapshot[], swept: ReadonlySet<string>): Finding[] {
-  const known = new Set(snapshots.map((snapshot) => snapshot.id))
+function chainFindings(snapshots: readonly Snapshot[], forgotten: readonly Snapshot[], swept: ReadonlySet<string>): Finding[] {
+  const known = new Set([...snapshots, ...forgotten].map((snapshot) => snapshot.id))
   return snapshots
     .filter((snapshot) => snapshot.previous !== undefined && !known.has(snapshot.previous) && !swept.has(`${snapshot.group}/${snapshot.previous}`))
     .map((snapshot) => ({

@@ -36,6 +36,8 @@ export interface BackupOptions {
   readonly tags?: readonly string[] | undefined
   readonly label?: string | undefined
   readonly description?: string | undefined
+  /** Retention keeps the snapshot until then. */
+  readonly keepUntilNs?: bigint | undefined
   /** When the backup counts as begun; by default now. */
   readonly timeNs?: bigint | undefined
   /** Compare with this snapshot instead of the newest of the same host and paths. */
@@ -102,7 +104,7 @@ async function attemptBackup(run: Run, wanted: readonly Uint8Array[], before: Ar
   const session = await beginSession(isDry ? { ...repository, backend: await dryBackend(repository) } : repository, { person: options.person, kind: 'backup', signal: options.signal })
   let isSettled = false
   try {
-    const { snapshots } = await loadSnapshots(repository, { gc: session.gc, signal: options.signal })
+    const { snapshots, forgotten } = await loadSnapshots(repository, { gc: session.gc, marks: false, signal: options.signal })
     const parent = options.force === true ? undefined : (options.parent ?? chooseParent(snapshots, options.person.host, run.paths, run.startNs))
     if (parent !== undefined) {
       options.onEvent?.({ type: 'expectation', files: parent.summary.totalFiles, bytes: parent.summary.totalBytes, parent: parent.id })
@@ -112,7 +114,7 @@ async function attemptBackup(run: Run, wanted: readonly Uint8Array[], before: Ar
     const finished = { parent: parent?.id, tree: archived.tree, summary }
     isSettled = isDry
     if (isDry) return { ...finished, snapshotId: undefined }
-    const last = lastOfHost(snapshots, options.person.host)
+    const last = lastOfHost([...snapshots, ...forgotten], options.person.host)
     const body = encodeSnapshot(recordOf(run, finished, (last?.sequence ?? 0) + 1, last?.id))
     const outcome = await session.commit(body)
     isSettled = true
@@ -232,5 +234,6 @@ function recordOf(run: Run, finished: { parent: string | undefined; tree: Uint8A
     program: programVersion(),
     sequence,
     previous,
+    keepUntilNs: options.keepUntilNs,
   }
 }
