@@ -37,6 +37,15 @@ export interface SnapshotList {
   readonly problems: readonly SnapshotProblem[]
   /** Forgotten markers and marks that could not be read, or are not the owner's word. */
   readonly markerProblems: readonly MarkerProblem[]
+  /** Snapshots that others name as the one before, and that are neither there nor swept: the list may be short. */
+  readonly missing: readonly MissingSnapshot[]
+}
+
+export interface MissingSnapshot {
+  /** `<group>/<sid>` */
+  readonly name: string
+  /** Who names it. */
+  readonly namedBy: Snapshot
 }
 
 export interface LoadSnapshotsOptions {
@@ -92,7 +101,14 @@ export async function loadSnapshots(repository: Repository, options: LoadSnapsho
     forgotten: all.filter((snapshot) => snapshot.forgotten !== undefined),
     problems,
     markerProblems: [...markers.problems, ...marked.problems].filter(({ snapshot }) => !swept.has(snapshot)),
+    missing: missingOf(all, new Set([...swept, ...wanted.map((info) => info.name)])),
   }
+}
+
+function missingOf(snapshots: readonly Snapshot[], known: ReadonlySet<string>): MissingSnapshot[] {
+  return snapshots
+    .map((namedBy) => ({ name: `${namedBy.group}/${namedBy.previous}`, namedBy }))
+    .filter(({ name, namedBy }) => namedBy.previous !== undefined && !known.has(name))
 }
 
 interface SnapshotCache {

@@ -1,8 +1,9 @@
 import { availableParallelism, setPriority } from 'node:os'
-import { BackupError, backup, type BackupEvent, type BackupResult, loadSnapshots, nowNs, parseTime, resolveSnapshot, shortId, textFields } from '../../index.ts'
+import { BackupError, backup, type BackupEvent, type BackupResult, loadSnapshots, nowNs, resolveSnapshot, shortId, textFields } from '../../index.ts'
 import type { Arguments, Command } from '../command.ts'
 import { display, displayPath } from '../display.ts'
 import { EXIT } from '../exit-codes.ts'
+import { timeOf } from '../filters.ts'
 import { count, duration, grouped, size } from '../format.ts'
 import type { Output } from '../output.ts'
 import { person } from '../person.ts'
@@ -20,6 +21,7 @@ export const command: Command = {
     tag: { kind: 'texts', value: 'TAG', describe: 'tag the snapshot (may be repeated; commas part several)' },
     label: { kind: 'text', value: 'LABEL', describe: 'label the snapshot' },
     description: { kind: 'text', value: 'TEXT', describe: 'say what the snapshot is for' },
+    'keep-until': { kind: 'text', value: 'DATE', describe: 'pin the snapshot: forget keeps it until then' },
     host: { kind: 'text', value: 'HOST', describe: 'name of the host, if not this one\'s' },
     time: { kind: 'text', value: 'TIME', describe: 'time of the snapshot, if not now' },
     parent: { kind: 'text', value: 'SNAPSHOT', describe: 'compare with this snapshot, not the last of the same host and paths' },
@@ -39,7 +41,8 @@ export const command: Command = {
       tags: args.texts('tag').flatMap((text) => text.split(',')).filter((tag) => tag !== ''),
       label: args.text('label'),
       description: args.text('description'),
-      timeNs: args.text('time') === undefined ? undefined : parseTime(args.text('time')!).ns,
+      keepUntilNs: timeOf(args, 'keep-until'),
+      timeNs: timeOf(args, 'time'),
       force: args.flag('force'),
       exclude: args.texts('exclude'),
       level: levelOf(args.text('compression')),

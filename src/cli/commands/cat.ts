@@ -1,6 +1,7 @@
-import { BackupError, catBlob, catConfig, catIndex, catKey, catPack, catTree, loadSnapshots, nowNs, resolveSnapshot, snapshotJson } from '../../index.ts'
+import { BackupError, catBlob, catConfig, catIndex, catKey, catPack, catTree, snapshotJson } from '../../index.ts'
 import type { Command } from '../command.ts'
 import { displayJson } from '../display.ts'
+import { FILTERS, openChooser } from '../filters.ts'
 import { suggestion } from '../suggest.ts'
 
 const KINDS = ['config', 'snapshot', 'tree', 'blob', 'pack', 'index', 'key']
@@ -9,9 +10,10 @@ export const command: Command = {
   usage: 'cat config|snapshot|tree|blob|pack|index|key [ID]',
   summary: 'Shows an object of the repository as JSON; of a blob its bytes; of a key its parameters, never a secret.',
   example: ['-r /backup/repo cat snapshot latest', 'show all that a snapshot says'],
-  options: {},
+  options: { ...FILTERS },
   positionals: [1, 2],
-  async run({ args, output, signal, openRepository }) {
+  async run(context) {
+    const { args, output, openRepository } = context
     const [kind = '', id] = args.positionals
     if (!KINDS.includes(kind)) throw new BackupError('INVALID_ARGUMENT', `there is no kind of object "${kind}"${suggestion(kind, KINDS)}\nusage: nacre ${this.usage}`)
     if (kind !== 'config' && id === undefined) throw new BackupError('INVALID_ARGUMENT', `which ${kind}? give its id\nusage: nacre ${this.usage}`)
@@ -21,7 +23,7 @@ export const command: Command = {
       output.bytes(await catBlob(repository, name))
       return 0
     }
-    const snapshot = async (): Promise<unknown> => snapshotJson(resolveSnapshot((await loadSnapshots(repository, { signal })).snapshots, name, nowNs()))
+    const snapshot = async (): Promise<unknown> => snapshotJson((await openChooser(context, repository)).choose(name))
     const shown: Record<string, () => unknown> = {
       config: () => catConfig(repository),
       snapshot,
