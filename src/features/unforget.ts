@@ -8,7 +8,7 @@ import { nowNs } from '../util/clock.ts'
 import { BackupError, isBackupError } from '../util/errors.ts'
 import { programVersion } from '../util/version-file.ts'
 import { decodeForgotten, encodeForgotten } from '../repository/forgotten.ts'
-import { decodeGcRecord, gcName, parseGcName } from '../repository/gc-record.ts'
+import { decodeGcRecord, type GcKind, gcName, type GcRecord, parseGcName } from '../repository/gc-record.ts'
 import { readGcState } from '../repository/gc-state.ts'
 import { listObjects, loadObject } from '../repository/objects.ts'
 import type { Person, Repository } from '../repository/repository.ts'
@@ -76,20 +76,21 @@ async function markerBytes({ backend, keyring }: Repository, name: string, signa
 
 /** @throws {BackupError} ALREADY_PLANNED - a plan that is not done names the snapshot */
 async function requireUnplanned(repository: Repository, name: string, signal: AbortSignal | undefined): Promise<void> {
-  const { backend, keyring } = repository
-  const listed = (await listObjects(backend, 'gc', signal)).map((info) => parseGcName(info.name))
-  const done = new Set(listed.filter((parsed) => parsed?.kind === 'done').map((parsed) => parsed!.generation))
-  for (const parsed of listed) {
-    if (parsed?.kind !== 'plan' || done.has(parsed.generation)) continue
-    try {
-      const bytes = await loadObject(backend, { type: 'gc', name: gcName(parsed.generation, 'plan') }, signal)
-      if (!decodeGcRecord(keyring, parsed.generation, 'plan', bytes).sweep.includes(name)) continue
-    } catch (error) {
-      // Not the owner's word: it counts as absent, for a prune as well.
-      if (isBackupError(error, 'CORRUPT')) continue
-      throw error
-    }
-    throw new BackupError('ALREADY_PLANNED', `a prune has planned the end of snapshot ${shortName(name)}; it stays forgotten`, { details: { generation: parsed.generation } })
+  const listed = (await listObjects(repository.backend, 'gc', signal)).map((info) => parseGcName(info.name)).filter((parsed) => parsed !== undefined)
+  for (const { generation, kind } of listed) {
+    if (kind !== 'plan' || !(await readRecord(repository, generation, 'plan', signal))?.sweep.includes(name)) continue
+    const isDone = listed.some((other) => other.generation === generation && other.kind === 'done') && (await readRecord(repository, generation, 'done', signal)) !== undefined
+    if (!isDone) throw new BackupError('ALREADY_PLANNED', `a prune has planned the end of snapshot ${shortName(name)}; it stays forgotten`, { details: { generation } })
+  }
+}
+
+/** undefined for what is not the owner's word: it counts as absent, for a prune as well. */
+async function readRecord({ backend, keyring }: Repository, generation: number, kind: GcKind, signal: AbortSignal | undefined): Promise<GcRecord | undefined> {
+  try {
+    return decodeGcRecord(keyring, generation, kind, await loadObject(backend, { type: 'gc', name: gcName(generation, kind) }, signal))
+  } catch (error) {
+    if (isBackupError(error, 'CORRUPT')) return undefined
+    throw error
   }
 }
 
