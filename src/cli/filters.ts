@@ -26,6 +26,7 @@ export function hasFilter(args: Arguments): boolean {
 }
 
 export interface Chooser {
+  readonly repository: Repository
   readonly list: SnapshotList
   /** Those that the filters leave. */
   readonly snapshots: readonly Snapshot[]
@@ -33,9 +34,13 @@ export interface Chooser {
   choose(text: string): Snapshot
 }
 
-/** @param filter - by default what the command's options say */
-export async function openChooser({ args, signal }: Pick<Context, 'args' | 'signal'>, repository: Repository, filter = filterOf(args)): Promise<Chooser> {
+/**
+ * Opens the repository, after a look at the filters: what is written wrong is told before anything is opened.
+ * @param filter - by default what the command's options say
+ */
+export async function openChooser({ args, signal, openRepository }: Context, filter = filterOf(args)): Promise<Chooser> {
+  const repository = await openRepository()
   const list = await loadSnapshots(repository, { signal })
   const snapshots = filterSnapshots(list.snapshots, filter)
-  return { list, snapshots, choose: (text) => resolveSnapshot(snapshots, text, nowNs(), list.forgotten) }
+  return { repository, list, snapshots, choose: (text) => resolveSnapshot(snapshots, text, nowNs(), list.forgotten) }
 }

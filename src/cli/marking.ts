@@ -10,9 +10,8 @@ import { person } from './person.ts'
 
 /** @param words - which snapshots, among those that the filters leave */
 export async function markSnapshots(context: Context, words: readonly string[], change: MarkChange, filter: SnapshotFilter = filterOf(context.args)): Promise<number> {
-  const { output, signal, openRepository } = context
-  const repository = await openRepository()
-  const { list, choose } = await openChooser(context, repository, filter)
+  const { output, signal } = context
+  const { repository, list, choose } = await openChooser(context, filter)
   for (const { message } of list.markerProblems) output.warn(`nacre: ${display(message)}; it is not obeyed`)
   // All are looked up before the first is changed.
   const chosen = [...new Set(words.map(choose))]

@@ -13,7 +13,7 @@ import type { Repository } from '../../src/repository/repository.ts'
 import type { Snapshot } from '../../src/snapshot/snapshot.ts'
 import { loadSnapshots } from '../../src/snapshot/snapshots.ts'
 import { nowNs } from '../../src/util/clock.ts'
-import { namesIn, otherOwner, replaceObject } from '../repository/support.ts'
+import { namesIn, otherOwner, replaceObject, writer } from '../repository/support.ts'
 import { PERSON, smallRepository, type SmallRepository } from './small-repository.ts'
 
 const HOUR_NS = 3_600_000_000_000n
@@ -160,6 +160,16 @@ describe('forget', () => {
     const policy = { ...keepLast('1'), ids: ['ffffffffffff'] }
     expect(() => planByPolicy({ snapshots: at.snapshots, forgotten: [], problems: [], markerProblems: [], missing: [] }, policy, options())).toThrow('there is no snapshot "ffffffffffff" to keep')
   })
+})
+
+test('a writer\'s key may neither forget, nor bring back, nor mark', async () => {
+  await using at = await placeWith(1)
+  const [first] = at.snapshots as [Snapshot]
+  const asWriter = { ...at.repository, keyring: writer }
+  for (const attempt of [forgetSnapshots(asWriter, [nameOf(first)], { person: PERSON }), unforgetSnapshot(asWriter, nameOf(first), { person: PERSON }), changeMarks(asWriter, first, { label: 'l' }, { person: PERSON })]) {
+    await expect(attempt).rejects.toMatchObject({ code: 'OWNER_NEEDED' })
+  }
+  expect([...(await namesIn(at.backend, 'forgotten')), ...(await namesIn(at.backend, 'marks'))]).toEqual([])
 })
 
 describe('unforget', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { decodeForgotten, encodeForgotten, type Forgetting } from '../../src/repository/forgotten.ts'
-import { decodeMark, encodeMark, type Mark, splitMarkName } from '../../src/repository/mark.ts'
+import { decodeForgotten, encodeForgotten, type Forgetting, forgottenBody } from '../../src/repository/forgotten.ts'
+import { decodeMark, encodeMark, type Mark, markBody, splitMarkName } from '../../src/repository/mark.ts'
 import { loadForgotten, loadMarks } from '../../src/repository/marker-loader.ts'
 import { encodeCbor } from '../../src/codec/cbor.ts'
 import { RECORD } from '../../src/repository/format.ts'
@@ -70,6 +70,13 @@ describe('a mark', () => {
 
   test('has a name that says which snapshot and which number', () => {
     expect(splitMarkName(`${name}.17`)).toEqual({ snapshot: name, n: 17 })
+  })
+})
+
+describe('the bodies', () => {
+  test('are these bytes', () => {
+    expect(toHex(forgottenBody(owner, name, encodeForgotten(owner, name, forgetting)))).toBe('a4011b17979cfe362a000102686e617574696c757303636164610465312e302e30')
+    expect(toHex(markBody(owner, `${name}.0`, encodeMark(owner, `${name}.0`, mark)))).toBe('a9011b17979cfe362a000102686e617574696c757303636164610465312e302e3005826161616206616c0761640802091b1bc16d674ec80001')
   })
 })
 

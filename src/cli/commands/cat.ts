@@ -17,16 +17,19 @@ export const command: Command = {
     const [kind = '', id] = args.positionals
     if (!KINDS.includes(kind)) throw new BackupError('INVALID_ARGUMENT', `there is no kind of object "${kind}"${suggestion(kind, KINDS)}\nusage: nacre ${this.usage}`)
     if (kind !== 'config' && id === undefined) throw new BackupError('INVALID_ARGUMENT', `which ${kind}? give its id\nusage: nacre ${this.usage}`)
-    const repository = await openRepository()
     const name = id ?? ''
+    if (kind === 'snapshot') {
+      const { choose } = await openChooser(context)
+      output.result(displayJson(snapshotJson(choose(name)), output.isJson ? undefined : 2))
+      return 0
+    }
+    const repository = await openRepository()
     if (kind === 'blob') {
       output.bytes(await catBlob(repository, name))
       return 0
     }
-    const snapshot = async (): Promise<unknown> => snapshotJson((await openChooser(context, repository)).choose(name))
     const shown: Record<string, () => unknown> = {
       config: () => catConfig(repository),
-      snapshot,
       tree: () => catTree(repository, name),
       pack: () => catPack(repository, name),
       index: () => catIndex(repository, name),

@@ -39,14 +39,13 @@ export const command: Command = {
   },
   positionals: [0, Number.POSITIVE_INFINITY],
   async run(context) {
-    const { args, output, signal, openRepository } = context
+    const { args, output, signal } = context
     const ids = args.positionals
     const policy = parsePolicy(args)
     const groupBy = args.text('group-by') === undefined ? GROUP_BY_DEFAULT : parseGroupBy(args.text('group-by')!)
     requireSense(args)
     if (args.text('simulate') !== undefined) return simulate(args, output, policy)
-    const repository = await openRepository()
-    const { list } = await openChooser(context, repository)
+    const { repository, list } = await openChooser(context)
     for (const { message } of list.markerProblems) output.warn(`nacre: ${display(message)}; it is not obeyed`)
     const options = { nowNs: nowNs(), groupBy, filter: filterOf(args), allowEmptyGroup: args.flag('allow-empty-group'), acceptMissing: args.flag('accept-missing') }
     const plan = ids.length > 0 ? planByIds(list, ids, options) : planByPolicy(list, policy, options)

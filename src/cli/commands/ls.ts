@@ -16,10 +16,10 @@ export const command: Command = {
   },
   positionals: [1, 1],
   async run(context) {
-    const { args, output, signal, openRepository } = context
+    const { args, output, signal } = context
     const { snapshot: text, path } = snapshotPathOf(args.positionals[0]!)
-    const repository = await openRepository()
-    const snapshot = (await openChooser(context, repository)).choose(text)
+    const { repository, choose } = await openChooser(context)
+    const snapshot = choose(text)
     const listed = listTree(repository, snapshot, path, { recursive: args.flag('recursive') })
     let isFirst = true
     for await (const { path: at, node } of listed) {

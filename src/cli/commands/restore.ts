@@ -25,7 +25,7 @@ export const command: Command = {
   positionals: [1, 1],
   outlivesReader: true,
   async run(context) {
-    const { args, output, signal, openRepository } = context
+    const { args, output, signal } = context
     const target = args.path('target')
     if (target === undefined || target.length === 0) {
       output.warn(`nacre: where to? name a folder with --target\nusage: nacre ${this.usage}`)
@@ -33,8 +33,8 @@ export const command: Command = {
     }
     const { snapshot: text, path } = snapshotPathOf(args.positionals[0]!)
     const threads = threadsOf(args)
-    const repository = await openRepository()
-    const snapshot = (await openChooser(context, repository)).choose(text)
+    const { repository, choose } = await openChooser(context)
+    const snapshot = choose(text)
     const progress = startProgress(output, 'file')
     const isDry = args.flag('dry-run')
     let result: RestoreResult

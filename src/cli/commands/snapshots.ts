@@ -18,11 +18,11 @@ export const command: Command = {
   },
   positionals: [0, 0],
   async run(context) {
-    const { args, output, openRepository } = context
+    const { args, output } = context
     const latest = args.text('latest')
     if (latest !== undefined && !/^[1-9]\d{0,8}$/.test(latest)) throw new BackupError('INVALID_ARGUMENT', `--latest takes a number from 1 on, not "${latest}"`)
     const isForgotten = args.flag('forgotten')
-    const { list, snapshots } = await openChooser(context, await openRepository())
+    const { list, snapshots } = await openChooser(context)
     const all = isForgotten ? list.forgotten : list.snapshots
     const matching = isForgotten ? filterSnapshots(list.forgotten, filterOf(args)) : snapshots
     const shown = latest === undefined ? matching : latestOfEach(matching, Number(latest))

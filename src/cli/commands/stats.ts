@@ -10,9 +10,8 @@ export const command: Command = {
   options: { ...FILTERS },
   positionals: [0, Number.POSITIVE_INFINITY],
   async run(context) {
-    const { args, output, openRepository } = context
-    const repository = await openRepository()
-    const { snapshots, choose } = await openChooser(context, repository)
+    const { args, output } = context
+    const { repository, snapshots, choose } = await openChooser(context)
     const isChosen = args.positionals.length > 0 || hasFilter(args)
     const wanted = args.positionals.length > 0 ? args.positionals.map(choose) : snapshots
     const stats = await repositoryStats(repository, wanted, isChosen)
