@@ -126,7 +126,7 @@ test('tags, label and description are changed, and filters and retention go by w
   expect(groups).toHaveLength(1)
   expect(groups[0]).toMatchObject({ host: null, paths: null })
   expect(idsOf(groups[0]!.remove)).toEqual([third])
-}, 120_000)
+}, 240_000)
 
 test('a snapshot of the future is kept, counted for nothing, told, and never the latest', () => {
   const { at, ids } = withSnapshots(['2026-01-01', '2026-01-02', '2099-01-01'], ['--keep-until', '2026-01-05'])
@@ -135,7 +135,7 @@ test('a snapshot of the future is kept, counted for nothing, told, and never the
   expect(ended.stderr).toContain(`snapshot ${ids[2]!.slice(0, 8)} is dated in the future`)
   expect(idsOf(listed(at))).toEqual([ids[1], ids[2]])
   expect(lastJson(at.run('cat', 'snapshot', 'latest', '--json').stdout)).toMatchObject({ id: ids[1] })
-}, 120_000)
+}, 240_000)
 
 test('nothing is forgotten when one group would be emptied, and what cannot be read is named', () => {
   const { at, source, ids } = withSnapshots(['2026-01-01', '2026-01-02'], ['--tag', 'x'])
@@ -151,7 +151,7 @@ test('nothing is forgotten when one group would be emptied, and what cannot be r
   expect(unreadable.code).toBe(1)
   expect(unreadable.stderr).toContain(ids[0])
   expect(readdirSync(at.repo).includes('forgotten') ? readdirSync(join(at.repo, 'forgotten/0')) : []).toEqual([])
-}, 120_000)
+}, 240_000)
 
 test('a simulation needs no repository and draws what would be left', () => {
   const at = place()
