@@ -17,6 +17,7 @@ export interface Finding {
     | 'pack_unindexed'
     | 'snapshot_damaged'
     | 'snapshot_missing'
+    | 'marker_damaged'
     | 'tree_damaged'
     | 'blobs_missing'
     | 'key_damaged'

@@ -26,6 +26,8 @@ export interface BackupOptions {
   readonly tags?: readonly string[] | undefined
   readonly label?: string | undefined
   readonly description?: string | undefined
+  /** Retention keeps the snapshot until then. */
+  readonly keepUntilNs?: bigint | undefined
   /** When the backup counts as begun; by default now. */
   readonly timeNs?: bigint | undefined
   /** Compare with this snapshot instead of the newest of the same host and paths. */

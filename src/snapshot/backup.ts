@@ -81,8 +81,8 @@ async function attemptBackup(run: Run, wanted: readonly SourcePath[], before: Ar
   const session = await beginSession(isDry ? { ...repository, backend: await dryBackend(repository) } : repository, { person: options.person, kind: 'backup', signal: options.signal })
   let isSettled = false
   try {
-    const { snapshots } = await loadSnapshots(repository, { gc: session.gc, signal: options.signal })
-    const last = await findLastOfHost(repository, options.person.host, snapshots, session.gc, options.signal)
+    const { snapshots, forgotten } = await loadSnapshots(repository, { gc: session.gc, marks: false, signal: options.signal })
+    const last = await findLastOfHost(repository, options.person.host, [...snapshots, ...forgotten], session.gc, options.signal)
     for (const gone of last.vanished) tellOnce(run, vanishedMessage(options.person.host, gone))
     const parent = options.force === true ? undefined : (options.parent ?? chooseParent(snapshots, options.person.host, run.paths, run.startNs))
     if (parent !== undefined) {
@@ -255,6 +255,7 @@ function recordOf(run: Run, finished: Omit<Finished, 'snapshotId'>, more: Pick<S
     skippedCount: finished.skippedCount,
     skipped: finished.skipped,
     program: programVersion(),
+    keepUntilNs: options.keepUntilNs,
     ...more,
   }
 }

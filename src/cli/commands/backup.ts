@@ -1,17 +1,15 @@
 import { availableParallelism, setPriority } from 'node:os'
-import { BackupError, backup, type BackupEvent, type BackupResult, loadSnapshots, nowNs, parseTime, resolveSnapshot, shortId, textFields } from '../../index.ts'
+import { BackupError, backup, type BackupResult, loadSnapshots, nowNs, resolveSnapshot } from '../../index.ts'
+import { onEvent, summaryJson, tell } from '../backup-output.ts'
 import type { Arguments, Command } from '../command.ts'
-import { display, displayPath } from '../display.ts'
 import { EXIT } from '../exit-codes.ts'
-import { count, duration, grouped, size } from '../format.ts'
-import { type ExcludedCounts, excludedCounts } from '../excluded.ts'
-import type { Output } from '../output.ts'
+import { timeOf } from '../filters.ts'
+import { excludedCounts } from '../excluded.ts'
 import { person } from '../person.ts'
-import { type Progress, startProgress } from '../progress.ts'
+import { startProgress } from '../progress.ts'
 import { FILTER_OPTIONS, filterOf } from '../backup-filter.ts'
 import { SOURCE_OPTIONS, sourcesOf } from '../backup-sources.ts'
 
-const SHOWN = 20
 const LOW_PRIORITY = 10
 
 export const command: Command = {
@@ -22,6 +20,7 @@ export const command: Command = {
     tag: { kind: 'texts', value: 'TAG', describe: 'tag the snapshot (may be repeated; commas part several)' },
     label: { kind: 'text', value: 'LABEL', describe: 'label the snapshot' },
     description: { kind: 'text', value: 'TEXT', describe: 'say what the snapshot is for' },
+    'keep-until': { kind: 'text', value: 'DATE', describe: 'pin the snapshot: forget keeps it until then' },
     host: { kind: 'text', value: 'HOST', describe: 'name of the host, if not this one\'s' },
     time: { kind: 'text', value: 'TIME', describe: 'time of the snapshot, if not now' },
     parent: { kind: 'text', value: 'SNAPSHOT', describe: 'compare with this snapshot, not the last of the same host and paths' },
@@ -53,7 +52,8 @@ export const command: Command = {
       tags: args.texts('tag').flatMap((text) => text.split(',')).filter((tag) => tag !== ''),
       label: args.text('label'),
       description: args.text('description'),
-      timeNs: args.text('time') === undefined ? undefined : parseTime(args.text('time')!).ns,
+      keepUntilNs: timeOf(args, 'keep-until'),
+      timeNs: timeOf(args, 'time'),
       force: args.flag('force'),
       level: levelOf(args.text('compression')),
       threads: threadsOf(args),
@@ -98,61 +98,4 @@ function fractionOf(text: string | undefined): number | undefined {
   const percent = /^(\d{1,3}(?:\.\d+)?)%$/.exec(text)?.[1]
   if (percent === undefined || Number(percent) > 100) throw new BackupError('INVALID_ARGUMENT', `--verify-upload takes all, off or a share such as 10%, not "${text}"`)
   return Number(percent) / 100
-}
-
-function onEvent(output: Output, progress: Progress, excluded: ExcludedCounts): (event: BackupEvent) => void {
-  let shown = 0
-  return (event) => {
-    switch (event.type) {
-      case 'expectation':
-        return progress.expect(event.files, event.bytes)
-      case 'file':
-        return progress.file(event.path)
-      case 'bytes':
-        progress.done()
-        return progress.bytes(event.bytes)
-      case 'excluded':
-        return excluded.take(event.path, event.taken)
-      case 'notice':
-        return output.warn(`nacre: ${display(event.message)}`)
-      case 'skipped': {
-        const { path, reason, message } = event.skipped
-        if (output.isJson) return output.json({ type: 'skipped', ...textFields('path', path), reason, message })
-        if (++shown <= SHOWN || output.isVerbose) output.warn(`nacre: ${reason}: ${displayPath(path)}: ${display(message)}`)
-      }
-    }
-  }
-}
-
-function summaryJson(result: BackupResult): unknown {
-  const { summary } = result
-  return {
-    type: 'summary',
-    snapshot_id: result.snapshotId ?? null,
-    parent: result.parent ?? null,
-    files_new: summary.filesNew,
-    files_changed: summary.filesChanged,
-    files_unmodified: summary.filesUnmodified,
-    data_added: summary.dataAdded,
-    data_added_stored: summary.dataAddedStored,
-    total_files: summary.totalFiles,
-    total_bytes: summary.totalBytes,
-    skipped: result.skippedCount,
-    excluded: result.excluded,
-    files_resumed: result.filesResumed,
-    unchanged: result.isUnchanged,
-    duration_s: result.durationMs / 1000,
-  }
-}
-
-function tell(output: Output, result: BackupResult, isDry: boolean, excluded: ExcludedCounts): void {
-  excluded.tell()
-  const { summary } = result
-  const hidden = result.skippedCount - SHOWN
-  if (hidden > 0 && !output.isVerbose) output.warn(`nacre: and ${grouped(hidden)} more (-v shows all)`)
-  output.info(`${count(summary.totalFiles, 'file')}, ${size(summary.totalBytes)}: ${grouped(summary.filesNew)} new, ${grouped(summary.filesChanged)} changed, ${grouped(summary.filesUnmodified)} unmodified`)
-  output.info(`${isDry ? 'would add' : 'added'} ${size(summary.dataAdded)}, ${size(summary.dataAddedStored)} stored, in ${duration(result.durationMs)}`)
-  if (result.skippedCount > 0) output.warn(`nacre: ${count(result.skippedCount, 'file')} could not be saved as ${result.skippedCount === 1 ? 'it was' : 'they were'}`)
-  if (result.filesResumed > 0) output.info(`${count(result.filesResumed, 'file')} of an interrupted backup ${result.filesResumed === 1 ? 'was' : 'were'} not read again`)
-  output.result(result.isUnchanged ? `nothing has changed since snapshot ${shortId(result.parent ?? '')}: no snapshot was made` : result.snapshotId === undefined ? 'dry run: nothing was stored' : `snapshot ${shortId(result.snapshotId)} saved${result.parent === undefined ? '' : ` (parent ${shortId(result.parent)})`}`)
 }

@@ -1,7 +1,8 @@
-import { loadSnapshots, nowNs, resolveSnapshot, restore, type RestoreEvent, type RestoreResult, shortId, textFields } from '../../index.ts'
+import { restore, type RestoreEvent, type RestoreResult, shortId, textFields } from '../../index.ts'
 import type { Command } from '../command.ts'
 import { display, displayPath } from '../display.ts'
 import { EXIT } from '../exit-codes.ts'
+import { FILTERS, openChooser } from '../filters.ts'
 import { count, duration, size } from '../format.ts'
 import type { Output } from '../output.ts'
 import { type Progress, startProgress } from '../progress.ts'
@@ -21,10 +22,12 @@ export const command: Command = {
     'numeric-ids': { kind: 'flag', describe: 'give owners by number, whatever names the snapshot has for them' },
     sparse: { kind: 'flag', describe: 'make holes of all blocks of zeros, not only where the source had them' },
     threads: { kind: 'text', value: 'N', describe: 'worker threads; 0 works without any (one per core)' },
+    ...FILTERS,
   },
   positionals: [1, 1],
   outlivesReader: true,
-  async run({ args, output, signal, openRepository }) {
+  async run(context) {
+    const { args, output, signal } = context
     const target = args.path('target')
     if (target === undefined || target.length === 0) {
       output.warn(`nacre: where to? name a folder with --target\nusage: nacre ${this.usage}`)
@@ -32,8 +35,8 @@ export const command: Command = {
     }
     const { snapshot: text, path } = snapshotPathOf(args.positionals[0]!)
     const threads = threadsOf(args)
-    const repository = await openRepository()
-    const snapshot = resolveSnapshot((await loadSnapshots(repository, { signal })).snapshots, text, nowNs())
+    const { repository, choose } = await openChooser(context)
+    const snapshot = choose(text)
     const progress = startProgress(output, 'file')
     const isDry = args.flag('dry-run')
     let result: RestoreResult
