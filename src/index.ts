@@ -12,6 +12,8 @@ export { checkRepository, type CheckOptions, type CheckResult } from './features
 export { type CheckEvent, type Finding, type ReadData, type Sufferer } from './features/finding.ts'
 export { addKey, changePassword, type KeyInfo, type KeyList, listKeys, removeKey } from './features/keys.ts'
 export { type ListedNode, listTree } from './features/list-tree.ts'
+export { prune } from './features/prune/prune.ts'
+export { type Amount, type MaxUnused, type PruneEvent, type PruneOptions, type PruneResult, type PruneStep, type PruneTotals } from './features/prune/types.ts'
 export { repositoryStats, type RepositoryStats, type StatsOptions } from './features/stats.ts'
 export { createRepository, type CreateOptions, openRepository, type OpenOptions, type Person, type Repository } from './repository/repository.ts'
 export { backup, type BackupEvent, type BackupOptions, type BackupResult } from './snapshot/backup.ts'

@@ -75,13 +75,15 @@ const ATTEMPTS = 5
 export async function backup(repository: Repository, options: BackupOptions): Promise<BackupResult> {
   const started = monotonicMs()
   const startNs = options.timeNs ?? nowNs()
-  const run: Run = { repository, options, startNs, skipped: [], paths: absolutePaths(options.paths) }
+  const run: Run = { repository, options, startNs, skipped: [], fenced: [], paths: absolutePaths(options.paths) }
   const wanted = presentPaths(run)
   let found: Archived | undefined
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const outcome = await attemptBackup(run, wanted, found)
-    if ('fenced' in outcome) found = outcome.fenced
-    else return { ...outcome, skipped: run.skipped, durationMs: monotonicMs() - started }
+    if ('fenced' in outcome) {
+      found = outcome.fenced
+      run.fenced.push(outcome.sid)
+    } else return { ...outcome, skipped: run.skipped, durationMs: monotonicMs() - started }
   }
   throw new BackupError('SESSION_FENCED', `the session was fenced by a prune ${ATTEMPTS} times in a row; nothing is lost, run the backup again when the prune is over`, { retryable: true })
 }
@@ -92,14 +94,16 @@ interface Run {
   readonly startNs: bigint
   readonly paths: readonly Uint8Array[]
   skipped: Skipped[]
+  /** Sids of this backup's sessions that were fenced. */
+  readonly fenced: string[]
 }
 
 type Finished = Omit<BackupResult, 'skipped' | 'durationMs'>
 
-async function attemptBackup(run: Run, wanted: readonly Uint8Array[], before: Archived | undefined): Promise<Finished | { fenced: Archived }> {
+async function attemptBackup(run: Run, wanted: readonly Uint8Array[], before: Archived | undefined): Promise<Finished | { fenced: Archived; sid: string }> {
   const { repository, options } = run
   const isDry = options.dryRun === true
-  const session = await beginSession(isDry ? { ...repository, backend: await dryBackend(repository) } : repository, { person: options.person, kind: 'backup', signal: options.signal })
+  const session = await beginSession(isDry ? { ...repository, backend: await dryBackend(repository) } : repository, { person: options.person, kind: 'backup', adopts: run.fenced, signal: options.signal })
   let isSettled = false
   try {
     const { snapshots } = await loadSnapshots(repository, { gc: session.gc, signal: options.signal })
@@ -116,7 +120,7 @@ async function attemptBackup(run: Run, wanted: readonly Uint8Array[], before: Ar
     const body = encodeSnapshot(recordOf(run, finished, (last?.sequence ?? 0) + 1, last?.id))
     const outcome = await session.commit(body)
     isSettled = true
-    if (outcome === 'fenced') return { fenced: archived }
+    if (outcome === 'fenced') return { fenced: archived, sid: session.sid }
     await markWhole(repository, session.sid)
     return { ...finished, snapshotId: session.sid }
   } finally {

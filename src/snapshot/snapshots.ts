@@ -68,13 +68,13 @@ export async function loadSnapshots(repository: Repository, options: { readonly 
   return { snapshots, problems }
 }
 
-interface SnapshotCache {
+export interface SnapshotCache {
   get(name: string): Uint8Array | 'fence' | undefined
   put(name: string, body: Uint8Array | 'fence'): void
 }
 
 /** Rows are sealed under a key of their own and begin with what stood in the register. */
-function snapshotCache(repository: Repository, catalogue: Catalogue): SnapshotCache {
+export function snapshotCache(repository: Repository, catalogue: Catalogue): SnapshotCache {
   const { keyring } = repository
   const key = deriveKey(keyring.blobId(keyring.group, 'tree'), keyring.repositoryId, 'catalogue snapshots')
   return {

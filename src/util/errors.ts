@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'PATH_NOT_FOUND'
   | 'SOURCE_NOT_FOUND'
   | 'SESSION_FENCED'
+  | 'PRUNE_REFUSED'
   | 'BLOB_MISSING'
   | 'CORRUPT'
   | 'BACKEND_NOT_FOUND'
