@@ -27,6 +27,8 @@ export interface PrunePlace extends SnapshotPlace {
   prune(options?: Partial<PruneOptions>, repository?: Repository): Promise<PruneResult>
   /** Every remembered snapshot that is not forgotten restores as it was, and check finds no error. */
   expectWhole(repository?: Repository): Promise<void>
+  /** The first half of it. */
+  expectRestores(repository: Repository): Promise<void>
 }
 
 const BYTES = 60_000
@@ -55,21 +57,26 @@ export async function prunePlace(backend: Backend = memoryBackend()): Promise<Pr
       await backend.create({ type: 'forgotten', name }, [encodeForgotten(at.repository.keyring, name, { timeNs, ...PERSON, program: 'test' })])
     },
     prune: (options = {}, repository = at.repository) => prune(repository, { person: PERSON, threads: 0, ...options }),
+    expectRestores,
     async expectWhole(repository) {
       const fresh = repository ?? (await at.open())
-      const { snapshots, problems } = await loadSnapshots(fresh)
-      expect(problems).toEqual([])
-      const byId = new Map<string, Snapshot>(snapshots.map((snapshot) => [snapshot.id, snapshot]))
-      for (const [id, before] of looks) {
-        if (forgotten.has(id)) continue
-        expect(byId.has(id), `snapshot ${id} is there`).toBe(true)
-        const restored = await at.restoreSource(byId.get(id), {}, fresh)
-        expect(restored.problems).toEqual([])
-        expect(look(restored.target)).toEqual(before)
-        rmSync(restored.target, { recursive: true })
-      }
+      await expectRestores(fresh)
       const { findings } = await checkRepository(fresh, { threads: 0, readData: { kind: 'all' } })
       expect(findings.filter((finding) => finding.severity === 'error')).toEqual([])
     },
+  }
+
+  async function expectRestores(fresh: Repository): Promise<void> {
+    const { snapshots, problems } = await loadSnapshots(fresh)
+    expect(problems).toEqual([])
+    const byId = new Map<string, Snapshot>(snapshots.map((snapshot) => [snapshot.id, snapshot]))
+    for (const [id, before] of looks) {
+      if (forgotten.has(id)) continue
+      expect(byId.has(id), `snapshot ${id} is there`).toBe(true)
+      const restored = await at.restoreSource(byId.get(id), {}, fresh)
+      expect(restored.problems).toEqual([])
+      expect(look(restored.target)).toEqual(before)
+      rmSync(restored.target, { recursive: true })
+    }
   }
 }
