@@ -39,6 +39,6 @@ export function decodeSession(keyring: Keyring, group: number, name: string, byt
     user: asText(map.get(3), 'user'),
     program: asText(map.get(4), 'program'),
     kind: asText(map.get(5), 'kind'),
-    adopts: optional(map, 6, (value) => asArray(value, 'adopted sessions').map((sid) => toHex(asBytes(sid, 'sid', SID_BYTES))), 'adopted sessions') ?? [],
+    adopts: optional(map, 6, (value) => asArray(value, 'adopted sessions').map((sid) => toHex(asBytes(sid, 'sid', SID_BYTES))), 'adopted sessions'),
   }
 }

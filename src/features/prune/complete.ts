@@ -14,17 +14,27 @@ export interface CompleteOptions {
   readonly lost: readonly string[]
 }
 
-/** @throws {BackupError} PRUNE_REFUSED */
-export function requireComplete(registers: RegisterList, options: CompleteOptions): void {
+/**
+ * @returns names of snapshots that are missing and given up: from now on they count as swept
+ * @throws {BackupError} PRUNE_REFUSED
+ */
+export function requireComplete(registers: RegisterList, options: CompleteOptions): string[] {
+  const givenUp = new Set<string>()
   const [problem] = registers.problems
   if (problem !== undefined) throw new BackupError('PRUNE_REFUSED', `snapshots/${problem.name} cannot be read (${problem.message}); prune cannot know what it uses and deletes nothing. "nacre check" tells more`, { path: `snapshots/${problem.name}` })
-  const isExplained = (name: string): boolean => registers.listed.has(name) || options.swept.has(name) || options.lost.some((id) => id !== '' && name.split('/')[1]!.startsWith(id))
+  const isExplained = (name: string): boolean => {
+    if (registers.listed.has(name) || options.swept.has(name)) return true
+    if (!options.lost.some((id) => id !== '' && name.split('/')[1]!.startsWith(id))) return false
+    givenUp.add(name)
+    return true
+  }
   for (const name of seenBefore(options.last)) if (!isExplained(name)) throw lacks(name, 'the last prune saw it, and none swept it')
   for (const snapshot of registers.snapshots.values()) {
     if (snapshot.previous === undefined) continue
     const name = `${snapshot.group}/${snapshot.previous}`
-    if (!isExplained(name) && !isElsewhere(registers, options, snapshot.previous)) throw lacks(name, `snapshot ${snapshot.id.slice(0, 8)} names it as the one before, and no prune swept it`)
+    if (!isElsewhere(registers, options, snapshot.previous) && !isExplained(name)) throw lacks(name, `snapshot ${snapshot.id.slice(0, 8)} names it as the one before, and no prune swept it`)
   }
+  return [...givenUp]
 }
 
 /** An owner's backup may follow one of another group. */

@@ -48,7 +48,7 @@ export interface DecideOptions extends PruneOptions {
 export async function decide(repository: Repository, options: DecideOptions): Promise<Decision> {
   const { plan, gc, signal, carried } = options
   const registers = await loadRegisters(repository, gc.swept, signal)
-  requireComplete(registers, { last: options.generation, swept: gc.swept, lost: options.lost ?? [] })
+  const givenUp = requireComplete(registers, { last: options.generation, swept: gc.swept, lost: options.lost ?? [] })
   const { forgotten } = await loadForgotten(repository, { signal })
   // A snapshot that was forgotten since the plan counts as kept: sessions may have referred to it.
   const sweep = plan.sweep.filter((name) => forgotten.has(name) && registers.snapshots.has(name))
@@ -65,7 +65,7 @@ export async function decide(repository: Repository, options: DecideOptions): Pr
     verdict: {
       packs: plan.packs.filter((packId) => !rescued.has(packId)),
       sweep,
-      sweptBefore: [...gc.swept],
+      sweptBefore: [...gc.swept, ...givenUp],
       index: index.objects.filter((object) => object.isReplaced).map((object) => object.name),
     },
   }

@@ -167,8 +167,10 @@ function catalogueOver(db: Database, path: string, wiped: string | undefined, ta
     async drop(indexNames) {
       if (indexNames.length === 0) return
       // Snapshots known to be whole were so with packs that these objects stated.
-      await rows.flush()
-      await rows.clear('whole')
+      if (indexNames.some((name) => absorbed.has(name))) {
+        await rows.flush()
+        await rows.clear('whole')
+      }
       for (const indexName of indexNames) {
         await db.del(rowKey('index', indexRowName(indexName)))
         forgetIndex(indexName)

@@ -216,6 +216,7 @@ describe('prune refuses and deletes nothing', () => {
     const error = await expectRejected(at.prune(NO_UNUSED, await at.open()), 'PRUNE_REFUSED')
     expect(error.message).toContain(`--lost ${ids[1]}`)
     expect((await at.prune({ ...NO_UNUSED, lost: [ids[1]!] }, await at.open())).deletedPacks).toBeGreaterThan(0)
+    expect((await at.prune(NO_UNUSED, await at.open())).outcome).toBe('nothing to do')
   })
 })
 
