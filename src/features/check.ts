@@ -12,6 +12,7 @@ import type { Repository } from '../repository/repository.ts'
 import { loadSnapshots, type MissingSnapshot } from '../snapshot/snapshots.ts'
 import { openTreeReader } from '../snapshot/tree-reader.ts'
 import { type PackTrouble, readPacks } from './check-packs.ts'
+import { protocolFindings } from './check-protocol.ts'
 import { type SnapshotTrouble, walkSnapshots } from './check-snapshots.ts'
 import type { CheckEvent, Finding, ReadData, Sufferer } from './finding.ts'
 
@@ -55,6 +56,7 @@ export async function checkRepository(repository: Repository, options: CheckOpti
     report({ severity: 'error', code: 'key_damaged', object: 'keys', message: problem.message, suffers: [], advice: ADVICE.key })
   }
   const gc = await readGcState(repository, signal)
+  for (const finding of await protocolFindings(repository, gc, signal)) report(finding)
   const { catalogue, problems } = await loadIndex(repository, { signal, tolerant: true, referring: { condemned: new Set() } })
   for (const { name, message } of problems) report({ severity: 'error', code: 'index_damaged', object: `index/${name}`, message, suffers: [], advice: ADVICE.index })
   const listed = await listPacks(repository.backend, signal)

@@ -45,12 +45,14 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
   const sources = sourcePaths(options)
   const { present: wanted, missing } = presentPaths(sources, options.onEvent)
   if (options.dryRun !== true) await probeOnce(repository, options.signal)
-  const run: Run = { repository, options, startNs, paths: sources.map(({ path }) => path), missing, told: new Set(), filter: filterOf(options), excluded: 0 }
+  const run: Run = { repository, options, startNs, paths: sources.map(({ path }) => path), missing, told: new Set(), fenced: [], filter: filterOf(options), excluded: 0 }
   let found: Archived | undefined
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const outcome = await attemptBackup(run, wanted, found)
-    if ('fenced' in outcome) found = outcome.fenced
-    else return { ...outcome, excluded: run.excluded, durationMs: monotonicMs() - started }
+    if ('fenced' in outcome) {
+      found = outcome.fenced
+      run.fenced.push(outcome.sid)
+    } else return { ...outcome, excluded: run.excluded, durationMs: monotonicMs() - started }
   }
   throw new BackupError('SESSION_FENCED', `the session was fenced by a prune ${ATTEMPTS} times in a row; nothing is lost, run the backup again when the prune is over`, { retryable: true })
 }
@@ -64,6 +66,8 @@ interface Run {
   readonly missing: readonly Skipped[]
   /** What was said, however often the backup begins again. */
   readonly told: Set<string>
+  /** Sids of this backup's sessions that were fenced. */
+  readonly fenced: string[]
   readonly filter: Filter
   excluded: number
 }
@@ -75,10 +79,10 @@ function tellOnce(run: Run, message: string): void {
 
 type Finished = Omit<BackupResult, 'excluded' | 'durationMs'>
 
-async function attemptBackup(run: Run, wanted: readonly SourcePath[], before: Archived | undefined): Promise<Finished | { fenced: Archived }> {
+async function attemptBackup(run: Run, wanted: readonly SourcePath[], before: Archived | undefined): Promise<Finished | { fenced: Archived; sid: string }> {
   const { repository, options } = run
   const isDry = options.dryRun === true
-  const session = await beginSession(isDry ? { ...repository, backend: await dryBackend(repository) } : repository, { person: options.person, kind: 'backup', signal: options.signal })
+  const session = await beginSession(isDry ? { ...repository, backend: await dryBackend(repository) } : repository, { person: options.person, kind: 'backup', adopts: run.fenced, signal: options.signal })
   let isSettled = false
   try {
     const { snapshots, forgotten } = await loadSnapshots(repository, { gc: session.gc, marks: false, signal: options.signal })
@@ -101,7 +105,7 @@ async function attemptBackup(run: Run, wanted: readonly SourcePath[], before: Ar
     const body = encodeSnapshot(recordOf(run, finished, { skippedAll: skipped.all, sequence, previous: last.id }))
     const outcome = await session.commit(body)
     isSettled = true
-    if (outcome === 'fenced') return { fenced: archived }
+    if (outcome === 'fenced') return { fenced: archived, sid: session.sid }
     await markWhole(repository, session.sid)
     await rememberLast(repository, options.person.host, { name: session.name, sequence }, last)
     await journal?.remove()

@@ -101,23 +101,25 @@ export async function loadSnapshots(repository: Repository, options: LoadSnapsho
     forgotten: all.filter((snapshot) => snapshot.forgotten !== undefined),
     problems,
     markerProblems: [...markers.problems, ...marked.problems].filter(({ snapshot }) => !swept.has(snapshot)),
-    missing: missingOf(all, new Set([...swept, ...wanted.map((info) => info.name)])),
+    missing: missingOf(all, [...swept, ...listed.map((info) => info.name)]),
   }
 }
 
-function missingOf(snapshots: readonly Snapshot[], known: ReadonlySet<string>): MissingSnapshot[] {
+/** The one before may be of another group. */
+function missingOf(snapshots: readonly Snapshot[], names: Iterable<string>): MissingSnapshot[] {
+  const known = new Set([...names].map((name) => splitName(name).id))
   return snapshots
     .map((namedBy) => ({ name: `${namedBy.group}/${namedBy.previous}`, namedBy }))
-    .filter(({ name, namedBy }) => namedBy.previous !== undefined && !known.has(name))
+    .filter(({ namedBy: { previous } }) => previous !== undefined && !known.has(previous))
 }
 
-interface SnapshotCache {
+export interface SnapshotCache {
   get(name: string): Uint8Array | 'fence' | undefined
   put(name: string, body: Uint8Array | 'fence'): void
 }
 
 /** Rows are sealed under a key of their own and begin with what stood in the register. */
-function snapshotCache(repository: Repository, catalogue: Catalogue): SnapshotCache {
+export function snapshotCache(repository: Repository, catalogue: Catalogue): SnapshotCache {
   const { keyring } = repository
   const key = deriveKey(keyring.blobId(keyring.group, 'tree'), keyring.repositoryId, 'catalogue snapshots')
   return {

@@ -23,6 +23,7 @@ export type ErrorCode =
   | 'GROUP_EMPTIED'
   | 'ALREADY_PLANNED'
   | 'OWNER_NEEDED'
+  | 'PRUNE_REFUSED'
   | 'BLOB_MISSING'
   | 'CORRUPT'
   | 'BACKEND_NOT_FOUND'

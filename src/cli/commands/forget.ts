@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { BackupError, forgetSnapshots, type ForgetPlan, type ForgetResult, GROUP_BY_DEFAULT, isEmptyPolicy, nowNs, parseGroupBy, parsePolicy, PERIODS, planByIds, planByPolicy, POLICY_OPTIONS, shortId } from '../../index.ts'
 import type { Arguments, Command, OptionSpec } from '../command.ts'
 import { display } from '../display.ts'
@@ -6,6 +7,7 @@ import { FILTERS, filterOf, hasFilter, openChooser } from '../filters.ts'
 import { count } from '../format.ts'
 import type { Output } from '../output.ts'
 import { person } from '../person.ts'
+import { runPrune } from '../prune-output.ts'
 import { groupJson, tellGroup } from '../retention-output.ts'
 import { simulate } from '../simulation.ts'
 
@@ -34,10 +36,12 @@ export const command: Command = {
     'allow-empty-group': { kind: 'flag', describe: 'forget even the last snapshot of a group' },
     'accept-missing': { kind: 'flag', describe: 'go on although a snapshot that another names is not there' },
     'dry-run': { kind: 'flag', describe: 'show what would be done, and do nothing' },
+    prune: { kind: 'flag', describe: 'prune afterwards: what was forgotten cannot be brought back then' },
     simulate: { kind: 'text', value: 'SPAN', describe: 'draw what the policy would leave over such a time; needs no repository' },
     every: { kind: 'text', value: 'SPAN', describe: 'how often the simulation backs up (1d)' },
   },
   positionals: [0, Number.POSITIVE_INFINITY],
+  outlivesReader: true,
   async run(context) {
     const { args, output, signal } = context
     const ids = args.positionals
@@ -53,7 +57,13 @@ export const command: Command = {
     const result = isDry ? undefined : await forgetSnapshots(repository, plan.names, { person: person(), signal })
     if (output.isJson) output.json(plan.groups.map(groupJson))
     else for (const group of plan.groups) tellGroup(output, group, ids.length > 0)
-    return tellResult(output, plan, result, ids.length > 0)
+    const code = tellResult(output, plan, result, ids.length > 0)
+    if (!args.flag('prune')) return code
+    if (isDry) {
+      output.info('a prune would follow; "nacre prune --dry-run" tells what it frees of what is forgotten already')
+      return code
+    }
+    return Math.max(code, await runPrune(repository, output, { person: person(), threads: availableParallelism(), signal }))
   },
 }
 
@@ -64,6 +74,7 @@ function requireSense(args: Arguments): void {
   if (args.positionals.length > 0 && (given.length > 0 || isSimulation)) {
     throw new BackupError('INVALID_ARGUMENT', `name snapshots or give a policy, not both (--${given[0] ?? 'simulate'})`)
   }
+  if (args.flag('prune') && isSimulation) throw new BackupError('INVALID_ARGUMENT', '--prune does not go with --simulate')
   if (args.text('every') !== undefined && !isSimulation) throw new BackupError('INVALID_ARGUMENT', '--every belongs to --simulate')
   if (args.positionals.length === 0 && isEmptyPolicy(parsePolicy(args))) {
     throw new BackupError('INVALID_ARGUMENT', `the policy keeps nothing, so nothing was done${hasFilter(args) ? ' (a filter chooses snapshots and keeps none)' : ''}: say what to keep, such as --keep-last 3 or --keep-daily 7 --keep-monthly 12`)
