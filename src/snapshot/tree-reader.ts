@@ -15,6 +15,8 @@ import { decodeTreeBlob, type TreeBlob } from './tree-blob.ts'
 export interface TreeReader {
   /** @throws {BackupError} BLOB_MISSING, CORRUPT */
   blob(id: Uint8Array): Promise<TreeBlob>
+  /** As `blob`, encoded: for those who look at few of its entries. */
+  bytes(id: Uint8Array): Promise<Uint8Array>
   /** A directory's nodes in byte order of their names. */
   nodes(root: Uint8Array): AsyncGenerator<readonly Node[]>
   /** The node of that name, reading one path of the list. */
@@ -45,15 +47,16 @@ export async function openTreeReader(repository: Repository): Promise<TreeReader
 
   const remember = (id: Uint8Array, bytes: Uint8Array): void => catalogue.rows.put('tree', id, seal(key, bytes, id))
 
-  const blob = async (id: Uint8Array): Promise<TreeBlob> => {
-    let bytes = cached(id)
-    if (bytes === undefined) {
-      reader ??= await openBlobReader(repository)
-      bytes = await reader.load('tree', id)
-      remember(id, bytes)
-    }
-    return decodeTreeBlob(bytes)
+  const bytesOf = async (id: Uint8Array): Promise<Uint8Array> => {
+    const known = cached(id)
+    if (known !== undefined) return known
+    reader ??= await openBlobReader(repository)
+    const bytes = await reader.load('tree', id)
+    remember(id, bytes)
+    return bytes
   }
+
+  const blob = async (id: Uint8Array): Promise<TreeBlob> => decodeTreeBlob(await bytesOf(id))
 
   async function* nodes(id: Uint8Array, below = Number.POSITIVE_INFINITY): AsyncGenerator<readonly Node[]> {
     const tree = await blob(id)
@@ -71,6 +74,7 @@ export async function openTreeReader(repository: Repository): Promise<TreeReader
 
   return {
     blob,
+    bytes: bytesOf,
     remember,
     nodes: (root) => nodes(root),
     async find(root, name) {
