@@ -14,6 +14,7 @@ export { type Change, type Difference, type DiffRecord, type Field } from './fea
 export { checkRepository, type CheckOptions, type CheckResult } from './features/check.ts'
 export { findNames, type Found } from './features/find/find.ts'
 export { type FindFilter } from './features/find/matcher.ts'
+export { pathHistory, type PathHistory, type PathVersion } from './features/find/history.ts'
 export { type CheckEvent, type Finding, type ReadData, type Sufferer } from './features/finding.ts'
 export { addKey, changePassword, type KeyInfo, type KeyList, listKeys, removeKey } from './features/keys.ts'
 export { type ListedNode, listTree } from './features/list-tree.ts'

@@ -11,6 +11,7 @@ import type { Repository } from '../repository/repository.ts'
 import { type Content, type ContentBlob, contentBlobs } from './content.ts'
 import type { Node } from './node.ts'
 import { decodeTreeBlob, type TreeBlob } from './tree-blob.ts'
+import { scanDirectory, type ScannedList } from './tree-scan.ts'
 
 export interface TreeReader {
   /** @throws {BackupError} BLOB_MISSING, CORRUPT */
@@ -81,11 +82,11 @@ export async function openTreeReader(repository: Repository): Promise<TreeReader
       let id: Uint8Array | undefined = root
       let below = Number.POSITIVE_INFINITY
       while (id !== undefined) {
-        const tree: TreeBlob = await blob(id)
-        requireKind(tree, 'directory', below, id)
-        if ('nodes' in tree) return tree.nodes.find((node) => compareBytes(node.name, name) === 0)
-        below = tree.level
-        id = tree.kind === 'directory' ? tree.children.findLast((child) => compareBytes(child.firstName, name) <= 0)?.id : undefined
+        const list: ScannedList = scanDirectory(await bytesOf(id), (own) => compareBytes(own, name) === 0)
+        requireLevel(list.level, below, id)
+        if ('nodes' in list) return list.nodes[0]?.decode()
+        below = list.level
+        id = list.children.findLast((child) => compareBytes(child.firstName, name) <= 0)?.id
       }
       return undefined
     },
@@ -99,5 +100,9 @@ export async function openTreeReader(repository: Repository): Promise<TreeReader
 /** Levels fall strictly, so that no list, however hostile, contains itself. */
 function requireKind(tree: TreeBlob, kind: TreeBlob['kind'], below: number, id: Uint8Array): void {
   if (tree.kind !== kind) throw new BackupError('CORRUPT', `tree blob ${toHex(id).slice(0, 16)} is a list of another kind`)
-  if (tree.level >= below) throw new BackupError('CORRUPT', `tree blob ${toHex(id).slice(0, 16)} stands at a wrong level`)
+  requireLevel(tree.level, below, id)
+}
+
+function requireLevel(level: number, below: number, id: Uint8Array): void {
+  if (level >= below) throw new BackupError('CORRUPT', `tree blob ${toHex(id).slice(0, 16)} stands at a wrong level`)
 }
