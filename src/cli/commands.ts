@@ -15,6 +15,7 @@ export const COMMANDS = {
   find: { purpose: 'Looking and restoring', summary: 'look for names in all snapshots', load: () => import('./commands/find.ts') },
   history: { purpose: 'Looking and restoring', summary: 'list the versions that there are of a file', load: () => import('./commands/history.ts') },
   diff: { purpose: 'Looking and restoring', summary: 'tell what differs between two snapshots, or a snapshot and files', load: () => import('./commands/diff.ts') },
+  dump: { purpose: 'Looking and restoring', summary: 'write a file, or a folder as tar or zip, to stdout', load: () => import('./commands/dump.ts') },
   restore: { purpose: 'Looking and restoring', summary: 'write a snapshot, or a part of one, to a folder', load: () => import('./commands/restore.ts') },
   check: { purpose: 'Keeping it sound', summary: 'find out whether everything is there and whole', load: () => import('./commands/check.ts') },
   stats: { purpose: 'Keeping it sound', summary: 'tell how much is stored and how much was saved', load: () => import('./commands/stats.ts') },

@@ -69,7 +69,7 @@ test('two snapshots differ in lines of + - M T U, and the exit code is 0', () =>
   expect(lines(at, 'latest', 'latest~1')).toContain(`- ${source}/still/ten`)
   expect(lines(at, `latest~1:${source}/a`, `latest:${source}/b`)).toEqual([`M ${source}/a`])
   expect(lines(at, '--folder-times', 'latest~1', 'latest')).toContain(`U ${source}/still`)
-})
+}, 120_000)
 
 test('with --json each difference is an event with both nodes, and a summary counts them', () => {
   const { at, source, change } = twoStates()
@@ -80,7 +80,7 @@ test('with --json each difference is an event with both nodes, and a summary cou
   expect(all.at(-1)).toEqual({ type: 'summary', added: 3, removed: 3, content_changed: 2, type_changed: 1, metadata_changed: 3, silent: 0, problems: 0 })
   expect(all.find((event) => event['path'] === `${source}/b`)).toMatchObject({ type: 'difference', change: 'metadata', fields: ['mode'], before: { mode: '0644' }, after: { mode: '0600' } })
   expect(all.find((event) => event['path'] === `${source}/gone`)).toMatchObject({ change: 'removed', after: null })
-})
+}, 120_000)
 
 test('a snapshot differs from the files as they are now in the same lines', () => {
   const { at, source, change } = twoStates()
@@ -94,7 +94,7 @@ test('a snapshot differs from the files as they are now in the same lines', () =
   expect(lines(at, 'latest', '/')).toEqual(EXPECTED(source))
   expect(lines(at, 'latest', `${source}/a`)).toEqual([`M ${source}/a`])
   expect(lines(at, 'latest', source, '--exclude', 'will-be-folder', '--exclude', 'gone')).toHaveLength(6)
-})
+}, 120_000)
 
 test('restored files are compared with where they came from', () => {
   const { at, source } = twoStates()
@@ -107,7 +107,7 @@ test('restored files are compared with where they came from', () => {
   renameSync(join(target, 'a'), join(target, 'A'))
   linkSync(join(target, 'b'), join(target, 'zz'))
   expect(lines(at, `latest:${source}`, target)).toEqual([`+ ${source}/A`, `- ${source}/a`, `M ${source}/still/one`, `+ ${source}/zz`])
-})
+}, 120_000)
 
 test('--content finds bytes that changed while size and time did not', () => {
   const at = place()
@@ -137,7 +137,7 @@ test('--content finds bytes that changed while size and time did not', () => {
   expect(ended).toMatchObject({ code: 0, stdout: `M ${source}/large  (its bytes changed while size and time did not)\n` })
   expect(ended.stderr).toContain('1 file changed without a trace')
   expect(events(at.run('diff', 'latest', source, '--content', '--json').stdout)[0]).toMatchObject({ change: 'content', silent: true, fields: ['content'] })
-})
+}, 120_000)
 
 test('a change in one of many thousand names is found without reading the lists that are the same', () => {
   const at = place()
@@ -151,7 +151,7 @@ test('a change in one of many thousand names is found without reading the lists 
   writeFileSync(join(source, 'zzz'), '')
   at.run('backup', source)
   expect(lines(at, 'latest~1', 'latest')).toEqual([`- ${source}/name-17`, `M ${source}/name-2500`, `+ ${source}/zzz`])
-})
+}, 120_000)
 
 test('what cannot be compared is said in one line', () => {
   const { at, source } = twoStates()
@@ -170,4 +170,4 @@ test('what cannot be compared is said in one line', () => {
   }
   rmSync(source, { recursive: true })
   expect(lines(at, 'latest', source)[0]).toBe(`- ${source}`)
-})
+}, 120_000)

@@ -48,4 +48,4 @@ test('history shows each version once, and the id restores it', () => {
   const missing = at.run('history', join(source, 'nothing'))
   expect(missing).toMatchObject({ code: 1, stdout: '' })
   expect(missing.stderr).toMatch(/^nacre: no snapshot holds .*nothing; .*\n$/)
-}, 60_000)
+}, 120_000)
