@@ -20,6 +20,7 @@ export { type CheckEvent, type Finding, type ReadData, type Sufferer } from './f
 export { addKey, changePassword, type KeyInfo, type KeyList, listKeys, removeKey } from './features/keys.ts'
 export { findNode, type ListedNode, listTree } from './features/list-tree.ts'
 export { repositoryStats, type RepositoryStats, type StatsOptions } from './features/stats.ts'
+export { importTar, type ImportTarOptions, type ImportTarResult } from './features/tar/import-tar.ts'
 export { createRepository, type CreateOptions, openRepository, type OpenOptions, type Person, type Repository } from './repository/repository.ts'
 export { backup, type BackupEvent, type BackupOptions, type BackupResult } from './snapshot/backup.ts'
 export { type Node, type NodeType } from './snapshot/node.ts'
