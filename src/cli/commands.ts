@@ -24,6 +24,7 @@ export const COMMANDS = {
   key: { purpose: 'Keeping it sound', summary: 'list, add, remove and change passwords', load: () => import('./commands/key.ts') },
   cat: { purpose: 'Looking inside', summary: 'show an object of the repository', load: () => import('./commands/cat.ts') },
   cache: { purpose: 'Looking inside', summary: 'show or clear the local cache', load: () => import('./commands/cache.ts') },
+  completion: { purpose: 'Looking inside', summary: 'print a script that completes commands in a shell', load: () => import('./commands/completion.ts') },
 } as const satisfies Record<string, Entry>
 
 export type CommandName = keyof typeof COMMANDS
@@ -31,7 +32,7 @@ export type CommandName = keyof typeof COMMANDS
 export function overview(): string {
   const purposes = new Map<string, string[]>()
   for (const [name, { purpose, summary }] of Object.entries(COMMANDS)) {
-    purposes.set(purpose, [...(purposes.get(purpose) ?? []), `  ${name.padEnd(11)}${summary}`])
+    purposes.set(purpose, [...(purposes.get(purpose) ?? []), `  ${name.padEnd(12)}${summary}`])
   }
   const groups = [...purposes].map(([purpose, lines]) => `${purpose}\n${lines.join('\n')}`)
   return `nacre: deduplicating, encrypted backups

@@ -41,29 +41,27 @@ export class CborScanner {
     this.value = value
   }
 
-  /** The next item, which must be a byte string: a view. @throws {BackupError} CORRUPT */
-  byteString(): Uint8Array {
+  /** Passes over the next item, which must be a byte string of `value` bytes before `at`. @throws {BackupError} CORRUPT */
+  byteString(): void {
     this.head()
     if (this.major !== MAJOR.bytes) throw broken()
-    return this.#take(this.value)
+    this.#pass(this.value)
   }
 
   /** Passes over the next item, whatever it is. @throws {BackupError} CORRUPT */
   skip(depth = 0): void {
     this.head()
     const { major, value } = this
-    if (major === MAJOR.bytes || major === MAJOR.text) this.#take(value)
+    if (major === MAJOR.bytes || major === MAJOR.text) this.#pass(value)
     else if (major === MAJOR.array || major === MAJOR.map) {
       if (depth === DEPTH_LIMIT || value > this.bytes.length) throw broken()
       for (let left = major === MAJOR.map ? value * 2 : value; left > 0; left--) this.skip(depth + 1)
     } else if (major > MAJOR.map) throw broken()
   }
 
-  #take(length: number): Uint8Array {
-    const start = this.at
+  #pass(length: number): void {
     this.at += length
     if (this.at > this.bytes.length) throw broken()
-    return this.bytes.subarray(start, this.at)
   }
 }
 

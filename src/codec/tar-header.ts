@@ -97,7 +97,7 @@ function checksum(block: Uint8Array): number {
  */
 export function decodeTarHeader(block: Uint8Array): TarHeader | undefined {
   if (block.every((byte) => byte === 0)) return undefined
-  if (number(block, 148, 8, 'checksum') !== checksum(block)) throw new BackupError('CORRUPT', 'a header of the tar has a wrong checksum: it is damaged, compressed, or no tar')
+  if (signedNumber(block, 148, 8) !== checksum(block)) throw new BackupError('CORRUPT', 'a header of the tar has a wrong checksum: it is damaged, compressed, or no tar')
   const magic = block.subarray(257, 265)
   const isUstar = Buffer.compare(magic.subarray(0, 6), USTAR.subarray(0, 6)) === 0
   const isGnu = Buffer.compare(magic, GNU) === 0

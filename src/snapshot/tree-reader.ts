@@ -81,8 +81,9 @@ export async function openTreeReader(repository: Repository): Promise<TreeReader
     async find(root, name) {
       let id: Uint8Array | undefined = root
       let below = Number.POSITIVE_INFINITY
+      const key = Buffer.from(name).toString('latin1')
       while (id !== undefined) {
-        const list: ScannedList = scanDirectory(await bytesOf(id), (own) => compareBytes(own, name) === 0)
+        const list: ScannedList = scanDirectory(await bytesOf(id), (own) => own === key)
         requireLevel(list.level, below, id)
         if ('nodes' in list) return list.nodes[0]?.decode()
         below = list.level

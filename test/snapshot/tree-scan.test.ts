@@ -17,7 +17,7 @@ describe('scanDirectory', () => {
   test('finds names and types, and decodes what is wanted', () => {
     const seen: string[] = []
     const list = scanDirectory(leaf(nodes.map(nodeToCbor)), (name, isDirectory) => {
-      seen.push(`${Buffer.from(name).toString('latin1').slice(0, 3)} ${isDirectory}`)
+      seen.push(`${name.slice(0, 3)} ${isDirectory}`)
       return isDirectory || name.length === 1
     })
     expect(seen).toEqual(['n false', 'o\xff true', 'ppp false'])

@@ -8,6 +8,7 @@ import { compareBytes, equalBytes, toHex } from '../../util/bytes.ts'
 import { BackupError } from '../../util/errors.ts'
 import type { Node } from '../../snapshot/node.ts'
 import type { TreeReader } from '../../snapshot/tree-reader.ts'
+import { scanDirectory, type ScannedNode } from '../../snapshot/tree-scan.ts'
 import { createFrontier, type Frontier, type Head } from '../list-frontier.ts'
 
 /** What stands under one name; at least one of them. */
@@ -17,7 +18,7 @@ export interface Pair {
 }
 
 /**
- * All names of both lists but those in blobs that both share.
+ * All names of both lists but those whose nodes are the same to the byte.
  * @param left - id of a list's root, or undefined for an empty one
  * @throws {BackupError} BLOB_MISSING, CORRUPT
  */
@@ -38,16 +39,18 @@ export async function* mergeLists(trees: TreeReader, left: Uint8Array | undefine
 }
 
 /** @returns what must be opened before it goes on */
-function onlyOne(list: Side, { item }: Head<Uint8Array, Node>, side: 'left' | 'right', pairs: Pair[]): readonly Side[] {
+function onlyOne(list: Side, { item }: SideHead, side: 'left' | 'right', pairs: Pair[]): readonly Side[] {
   if (item === undefined) return [list]
-  pairs.push(side === 'left' ? { left: item, right: undefined } : { left: undefined, right: item })
+  pairs.push(side === 'left' ? { left: item.decode(), right: undefined } : { left: undefined, right: item.decode() })
   list.skip()
   return NONE
 }
 
-function both(a: Side, b: Side, x: Head<Uint8Array, Node>, y: Head<Uint8Array, Node>, pairs: Pair[]): readonly Side[] {
-  if (x.item !== undefined && y.item !== undefined) pairs.push({ left: x.item, right: y.item })
-  else if (x.id !== undefined && y.id !== undefined) {
+function both(a: Side, b: Side, x: SideHead, y: SideHead, pairs: Pair[]): readonly Side[] {
+  if (x.item !== undefined && y.item !== undefined) {
+    // The same bytes are the same node, and of a folder the same list.
+    if (!equalBytes(x.item.encoded, y.item.encoded)) pairs.push({ left: x.item.decode(), right: y.item.decode() })
+  } else if (x.id !== undefined && y.id !== undefined) {
     // Of unequal levels the higher is opened: what equals the other may stand in it.
     if (x.level !== y.level) return x.level > y.level ? [a] : [b]
     if (!equalBytes(x.id, y.id)) return [a, b]
@@ -60,18 +63,19 @@ function both(a: Side, b: Side, x: Head<Uint8Array, Node>, y: Head<Uint8Array, N
 const NONE: readonly Side[] = []
 const NO_NAME = new Uint8Array(0)
 
-type Side = Frontier<Uint8Array, Node>
+type Side = Frontier<Uint8Array, ScannedNode>
+type SideHead = Head<Uint8Array, ScannedNode>
 
 function listOf(trees: TreeReader, root: Uint8Array | undefined): Side | undefined {
   if (root === undefined) return undefined
-  return createFrontier<Uint8Array, Node>({
+  return createFrontier<Uint8Array, ScannedNode>({
     root,
     noName: NO_NAME,
     async load(id, below) {
-      const blob = await trees.blob(id)
-      if (blob.kind !== 'directory' || blob.level >= below) throw new BackupError('CORRUPT', `tree blob ${toHex(id).slice(0, 16)} stands where it cannot`)
-      if ('nodes' in blob) return blob.nodes.map((node) => ({ name: node.name, item: node, level: -1 }))
-      return blob.children.map((child) => ({ name: child.firstName, id: child.id, level: blob.level }))
+      const list = scanDirectory(await trees.bytes(id), () => true)
+      if (list.level >= below) throw new BackupError('CORRUPT', `tree blob ${toHex(id).slice(0, 16)} stands where it cannot`)
+      if ('nodes' in list) return list.nodes.map((node) => ({ name: node.name, item: node, level: -1 }))
+      return list.children.map((child) => ({ name: child.firstName, id: child.id, level: list.level }))
     },
   })
 }

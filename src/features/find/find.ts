@@ -45,7 +45,7 @@ export async function* findNames<S extends Pick<Snapshot, 'tree'>>(repository: R
   const trees = await openTreeReader(repository)
   const open = (path: Uint8Array, holders: readonly Holders[]): Folder => {
     const folder = folderText(path)
-    const wants = (name: Uint8Array, isDirectory: boolean): boolean => isDirectory || matcher.matchesName(folder, name)
+    const wants = (key: string, isDirectory: boolean): boolean => isDirectory || matcher.matchesName(folder, key)
     return { path, holders, names: mergeVersions(trees, holders.map(({ list }) => list), wants), found: [], next: 0 }
   }
   const roots = holdersOf(snapshots.map(({ tree }, i) => ({ list: tree, snapshots: [i] })))
@@ -78,8 +78,8 @@ interface Versions {
   readonly below: readonly Holders[]
 }
 
-function versionsOf(folder: Folder, { name, held }: NameVersions, matcher: Matcher): Versions {
-  const isMatch = matcher.matchesName(folderText(folder.path), name)
+function versionsOf(folder: Folder, { held }: NameVersions, matcher: Matcher): Versions {
+  const isMatch = matcher.matchesName(folderText(folder.path), held[0]!.node.key)
   const matches = new Map<string, { node: Node; parts: (readonly number[])[] }>()
   const below: Holders[] = []
   for (const { node, holders } of distinctNodes(folder, held)) {

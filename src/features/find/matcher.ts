@@ -21,12 +21,14 @@ export interface FindFilter {
 }
 
 export interface Matcher {
-  /** Whether an entry of that folder may match, by its name. */
-  matchesName(folder: string, name: Uint8Array): boolean
+  /** Whether an entry of that folder may match, by its name as latin1. */
+  matchesName(folder: string, key: string): boolean
   matchesNode(node: Node): boolean
   /** Whether anything below that folder may match. */
   mayMatchBelow(folder: string): boolean
 }
+
+const ASCII = /^[\0-\x7f]*$/
 
 interface Compiled {
   readonly expression: RegExp
@@ -42,9 +44,9 @@ export function createMatcher(filter: FindFilter): Matcher {
   const paths = all.filter((pattern) => pattern.isPath)
   const prefixes = names.length > 0 ? [''] : paths.map((pattern) => pattern.prefix)
   return {
-    matchesName(folder, bytes) {
+    matchesName(folder, key) {
       if (all.length === 0) return true
-      const name = textOfBytes(bytes)
+      const name = ASCII.test(key) ? key : textOfBytes(Buffer.from(key, 'latin1'))
       if (names.some(({ expression }) => expression.test(name))) return true
       if (paths.length === 0) return false
       const path = `${folder}${name}`

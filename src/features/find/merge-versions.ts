@@ -23,7 +23,7 @@ export interface NameVersions {
 /** Blobs that lists share are scanned once while the lists go through them. */
 const SHARED_NODES = 4096
 
-export async function* mergeVersions(trees: TreeReader, lists: readonly Uint8Array[], wants: (name: Uint8Array, isDirectory: boolean) => boolean): AsyncGenerator<readonly NameVersions[], void, undefined> {
+export async function* mergeVersions(trees: TreeReader, lists: readonly Uint8Array[], wants: (key: string, isDirectory: boolean) => boolean): AsyncGenerator<readonly NameVersions[], void, undefined> {
   const shared = new Lru<string, readonly ScanHead[]>(SHARED_NODES, (heads) => heads.length + 1)
   const load = async (id: Uint8Array, below: number): Promise<readonly ScanHead[]> => {
     const key = toHex(id)
@@ -32,7 +32,7 @@ export async function* mergeVersions(trees: TreeReader, lists: readonly Uint8Arr
     const list = scanDirectory(await trees.bytes(id), wants)
     if (list.level >= below) throw new BackupError('CORRUPT', `tree blob ${key.slice(0, 16)} stands where it cannot`)
     const heads: ScanHead[] = 'nodes' in list
-      ? list.nodes.map((node) => ({ name: latin1(node.name), item: node, level: -1 }))
+      ? list.nodes.map((node) => ({ name: node.key, item: node, level: -1 }))
       : list.children.map((child) => ({ name: latin1(child.firstName), id: child.id, level: list.level }))
     shared.set(key, heads)
     return heads
