@@ -2,19 +2,19 @@
  * Completion for shells, made of what the commands say of themselves: names, options, and words that
  * are one of few. Everything else is left to the shell, which completes names of files.
  */
-import type { OptionSpec } from './command.ts'
-import { choicesOf, type DescribedCommand } from './every-command.ts'
+import { choicesOf } from './choices.ts'
+import type { CommandDescription, OptionSpec } from './command.ts'
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const
 export type Shell = (typeof SHELLS)[number]
 
-export function completionOf(shell: Shell, commands: readonly DescribedCommand[]): string {
+export function completionOf(shell: Shell, commands: readonly CommandDescription[]): string {
   return { bash, zsh, fish }[shell](commands)
 }
 
 type NamedOption = readonly [name: string, spec: OptionSpec]
 
-function optionsOf({ options }: DescribedCommand): NamedOption[] {
+function optionsOf({ options }: CommandDescription): NamedOption[] {
   return Object.entries(options)
 }
 
@@ -22,7 +22,7 @@ function spellings([name, { alias }]: NamedOption): string[] {
   return alias === undefined ? [`--${name}`] : [`--${name}`, `-${alias}`]
 }
 
-function bash(commands: readonly DescribedCommand[]): string {
+function bash(commands: readonly CommandDescription[]): string {
   const cases = commands.map((described) => {
     const options = optionsOf(described)
     const values = options.filter(([, { kind }]) => kind !== 'flag')
@@ -70,7 +70,7 @@ function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`
 }
 
-function zsh(commands: readonly DescribedCommand[]): string {
+function zsh(commands: readonly CommandDescription[]): string {
   const describe = (text: string): string => text.replace(/[[\]:\\]/g, '\\$&')
   const argument = ({ kind, value }: OptionSpec): string => {
     if (kind === 'flag') return ''
@@ -110,7 +110,7 @@ if [[ $funcstack[1] == _nacre ]]; then _nacre "$@"; else compdef _nacre nacre; f
 `
 }
 
-function fish(commands: readonly DescribedCommand[]): string {
+function fish(commands: readonly CommandDescription[]): string {
   const text = (words: string): string => `'${words.replace(/[\\']/g, '\\$&')}'`
   const lines = commands.flatMap((described) => {
     const isHere = `-n '__fish_seen_subcommand_from ${described.name}'`

@@ -1,7 +1,6 @@
 /** Manual pages, made of what --help prints: one of the program and one of each command. */
 import { programVersion } from '../index.ts'
-import type { OptionSpec } from './command.ts'
-import type { DescribedCommand } from './every-command.ts'
+import type { CommandDescription, OptionSpec } from './command.ts'
 import { GLOBAL_OPTIONS } from './options.ts'
 
 const EXIT_STATUS: readonly (readonly [code: string, meaning: string])[] = [
@@ -16,7 +15,7 @@ const EXIT_STATUS: readonly (readonly [code: string, meaning: string])[] = [
 ]
 
 /** The page of the program: nacre(1). */
-export function programPage(commands: readonly DescribedCommand[]): string {
+export function programPage(commands: readonly CommandDescription[]): string {
   return page('nacre', 'deduplicating, encrypted backups', [
     section('SYNOPSIS', '.B nacre\n.I COMMAND\n[OPTION]... [ARGUMENT]...'),
     section('COMMANDS', commands.map(({ name, summary }) => item(`.B ${roff(name)}`, `${roff(summary)}; see\n.BR ${roff(`nacre-${name}`)} (1)`)).join('\n')),
@@ -26,7 +25,7 @@ export function programPage(commands: readonly DescribedCommand[]): string {
 }
 
 /** The page of a command: nacre-backup(1). */
-export function commandPage({ name, summary, command }: DescribedCommand): string {
+export function commandPage({ name, summary, command }: CommandDescription): string {
   const [example, what] = command.example
   return page(`nacre-${name}`, summary, [
     section('SYNOPSIS', `.B nacre\n${roff(command.usage)}${Object.keys(command.options).length > 0 ? ' [OPTION]...' : ''}`),

@@ -2,7 +2,6 @@ import { BackupError } from '../../index.ts'
 import type { Command } from '../command.ts'
 import { completionOf, SHELLS } from '../completion.ts'
 import { display } from '../display.ts'
-import { everyCommand } from '../every-command.ts'
 import { suggestion } from '../suggest.ts'
 
 export const command: Command = {
@@ -11,7 +10,7 @@ export const command: Command = {
   example: ['completion bash > ~/.local/share/bash-completion/completions/nacre', 'have bash complete from the next start on'],
   options: {},
   positionals: [1, 1],
-  async run({ args, output }) {
+  async run({ args, output, everyCommand }) {
     const wanted = args.positionals[0]!
     const shell = SHELLS.find((name) => name === wanted)
     if (shell === undefined) throw new BackupError('INVALID_ARGUMENT', `there is no completion for "${display(wanted)}"${suggestion(wanted, SHELLS)}: bash, zsh or fish`)
