@@ -59,7 +59,7 @@ export async function readPacks(repository: Repository, options: ReadPacksOption
     try {
       const statement = { packId: entry.packId, sizeBytes: entry.sizeBytes, directory: keyOf(0), frames: entry.frames, records: entry.blobs }
       const load = async (stretch: Stretch): Promise<{ stretch: Stretch; bytes: Uint8Array }> => {
-        const bytes = await backend.load({ type: 'packs', name: entry.packId }, { offset: stretch.offset, length: stretch.length }, { signal: options.signal })
+        const bytes = await backend.load({ type: 'packs', name: entry.packId }, { offset: stretch.offset, length: stretch.length }, { signal: options.signal, memory: pool.memory })
         options.onEvent?.({ type: 'bytes', bytes: bytes.length })
         return { stretch, bytes }
       }
