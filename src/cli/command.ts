@@ -20,6 +20,10 @@ export interface Arguments {
   /** A path, which need not be text; so are positional arguments, by `argumentBytes`. */
   path(name: string): string | Uint8Array | undefined
   paths(name: string): readonly (string | Uint8Array)[]
+  /** Values of several options in the order in which they were written. */
+  inOrder(names: readonly string[]): readonly { readonly name: string; readonly value: string }[]
+  /** What stands behind `--`; it is among the positionals too. */
+  readonly rest: readonly string[]
 }
 
 export interface Context {

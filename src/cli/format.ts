@@ -72,3 +72,18 @@ export function parseSize(text: string): number | undefined {
   const power = ['', 'K', 'M', 'G', 'T'].indexOf(match[2]!.toUpperCase())
   return Math.round(Number(match[1]) * 1024 ** power)
 }
+
+const DURATION_PART = /(\d+(?:\.\d+)?)(d|h|min|s)/y
+const PART_MS = { d: 86_400_000, h: 3_600_000, min: 60_000, s: 1000 } as const
+
+/** Milliseconds of `7d`, `36h`, `1d12h`, `90min`; undefined when it is none. */
+export function parseDuration(text: string): number | undefined {
+  let ms = 0
+  let at = 0
+  for (DURATION_PART.lastIndex = 0; at < text.length; at = DURATION_PART.lastIndex) {
+    const match = DURATION_PART.exec(text)
+    if (match === null) return undefined
+    ms += Number(match[1]) * PART_MS[match[2] as keyof typeof PART_MS]
+  }
+  return text === '' || ms > 1e14 ? undefined : ms
+}

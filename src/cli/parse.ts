@@ -95,7 +95,26 @@ export function parseArguments(argv: readonly string[], command: Command): Argum
     texts,
     path: (name) => values(name).map(argumentBytes)[0],
     paths: (name) => values(name).map(argumentBytes),
+    inOrder: (names) => valuesInOrder(before, known).filter(({ name }) => names.includes(name)),
+    rest: split === -1 ? [] : argv.slice(split + 1),
   }
+}
+
+/** The parser sorts values by their options; where their order counts it is read once more. */
+function valuesInOrder(words: readonly string[], specs: Specs): { name: string; value: string }[] {
+  const found: { name: string; value: string }[] = []
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!
+    if (!word.startsWith('-') || word === '-') continue
+    const [, dashes = '', written = '', assigned] = /^(--?)([^=]*)(?:=(.*))?$/s.exec(word) ?? []
+    // Of short options in one word only the last can take a value.
+    const short = written.at(-1)
+    const name = dashes === '--' ? written : Object.keys(specs).find((long) => specs[long]!.alias === short)
+    if (name === undefined || specs[name] === undefined || specs[name].kind === 'flag') continue
+    const value = assigned ?? words[++i]
+    if (value !== undefined) found.push({ name, value })
+  }
+  return found
 }
 
 function unknownOption(word: string, known: readonly string[], command: Command): BackupError {

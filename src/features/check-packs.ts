@@ -4,19 +4,16 @@
  * memory does not grow with the repository.
  */
 import { mapOrdered } from '../util/map-ordered.ts'
-import { isBackupError, messageOf } from '../util/errors.ts'
+import { isBackupError } from '../util/errors.ts'
 import { toHex } from '../util/bytes.ts'
-import { openDataKeys } from '../repository/blob-reader.ts'
-import type { DataKey } from '../repository/envelope.ts'
 import { decodeIndex } from '../repository/index-object.ts'
 import { trustedWriters } from '../repository/index-loader.ts'
 import { listObjects, loadObject, splitName } from '../repository/objects.ts'
-import { startOpenPool } from '../repository/open-pool.ts'
 import { ID_BYTES } from '../repository/format.ts'
 import { blobEntries, type PackEntry } from '../repository/pack-entry.ts'
+import { createPackVerifier, type PackFindings } from '../repository/pack-verifier.ts'
 import type { Repository } from '../repository/repository.ts'
 import type { CheckEvent, ReadData } from './finding.ts'
-import { type Stretch, stretchesOf } from './pack-stretches.ts'
 
 export interface PackTrouble {
   readonly packId: string
@@ -40,69 +37,26 @@ export interface ReadPacksOptions {
 }
 
 export async function readPacks(repository: Repository, options: ReadPacksOptions): Promise<PacksRead> {
-  const { backend, keyring } = repository
   const chosen = choosePacks(options.listed, options.readData)
   let total = 0
   for (const packId of chosen) total += options.listed.get(packId)!
   options.onEvent?.({ type: 'expectation', packs: chosen.size, bytes: total })
-  await using pool = await startOpenPool(options.threads, { repositoryId: keyring.repositoryId, targetFd: -1 })
-  const dataKeys = openDataKeys(repository)
+  await using verifier = createPackVerifier(repository, options.threads, options.signal)
   const troubles: PackTrouble[] = []
   let packs = 0
   let bytes = 0
 
-  const readOne = async ({ entry, group }: { entry: PackEntry; group: number }): Promise<{ entry: PackEntry; messages: string[]; lost: ReadonlySet<number> }> => {
+  const readOne = async ({ entry, group }: { entry: PackEntry; group: number }): Promise<PackFindings & { entry: PackEntry }> => {
     options.onEvent?.({ type: 'object', name: `packs/${entry.packId}` })
-    const messages: string[] = []
-    const lost = new Set<number>()
-    const keyOf = (envelope: number): DataKey => dataKeys.of({ pack: { ...entry, group, indexNumber: 0 }, envelope })
-    try {
-      const statement = { packId: entry.packId, sizeBytes: entry.sizeBytes, directory: keyOf(0), frames: entry.frames, records: entry.blobs }
-      const load = async (stretch: Stretch): Promise<{ stretch: Stretch; bytes: Uint8Array }> => {
-        const bytes = await backend.load({ type: 'packs', name: entry.packId }, { offset: stretch.offset, length: stretch.length }, { signal: options.signal, memory: pool.memory })
-        options.onEvent?.({ type: 'bytes', bytes: bytes.length })
-        return { stretch, bytes }
-      }
-      await pool.withPack(async (verify) => {
-        const take = async (stretch: Stretch, bytes: Uint8Array): Promise<void> => {
-          const { offset, frames, records, first, isLast } = stretch
-          const reply = await verify({
-            bytes: bytes as Uint8Array<ArrayBuffer>,
-            blobIdKeys: { data: keyring.blobId(group, 'data'), tree: keyring.blobId(group, 'tree') },
-            frames: frames.map((frame) => ({ ...frame, at: frame.offset - offset, dataKey: keyOf(frame.envelope) })),
-            records: records.slice(),
-            blobCounts: frames.map((frame) => frame.blobCount),
-            end: isLast ? statement : undefined,
-          })
-          messages.push(...reply.packProblems)
-          for (const [number, message] of reply.frameProblems) {
-            messages.push(`frame ${first + number}: ${message}`)
-            lost.add(first + number)
-          }
-        }
-        // One is verified while the next is on its way; they are handed over in their order.
-        let taking = Promise.resolve()
-        for await (const { stretch, bytes } of mapOrdered(stretchesOf(entry), { concurrency: 2, signal: options.signal }, load)) {
-          const before = taking
-          taking = take(stretch, bytes)
-          taking.catch(() => undefined)
-          await before
-        }
-        await taking
-      })
-      return { entry, messages, lost }
-    } catch (error) {
-      if (!isBackupError(error) || !['BACKEND_NOT_FOUND', 'BACKEND_TRUNCATED', 'CORRUPT'].includes(error.code)) throw error
-      return { entry, messages: [messageOf(error)], lost: new Set(entry.frames.keys()) }
-    }
+    return { entry, ...(await verifier.read(entry, group, (bytes) => options.onEvent?.({ type: 'bytes', bytes }))) }
   }
 
   const entries = packEntries(repository, chosen, options.signal)
   // A pack in each worker's hands.
-  for await (const { entry, messages, lost } of mapOrdered(entries, { concurrency: pool.workers, signal: options.signal }, readOne)) {
+  for await (const { entry, messages, lostFrames } of mapOrdered(entries, { concurrency: Math.max(1, options.threads), signal: options.signal }, readOne)) {
     packs++
     bytes += entry.sizeBytes
-    if (messages.length > 0) troubles.push({ packId: entry.packId, messages, lostBlobs: blobsOfFrames(entry, lost) })
+    if (messages.length > 0) troubles.push({ packId: entry.packId, messages, lostBlobs: blobsOfFrames(entry, lostFrames) })
   }
   return { packs, bytes, troubles }
 }

@@ -9,10 +9,10 @@ import { readGcState } from '../repository/gc-state.ts'
 import { listPacks, loadIndex } from '../repository/index-loader.ts'
 import { loadSlots } from '../repository/unlock.ts'
 import type { Repository } from '../repository/repository.ts'
-import { loadSnapshots } from '../snapshot/snapshots.ts'
-import type { Snapshot } from '../snapshot/snapshot.ts'
+import { loadSnapshots, type MissingSnapshot } from '../snapshot/snapshots.ts'
 import { openTreeReader } from '../snapshot/tree-reader.ts'
 import { type PackTrouble, readPacks } from './check-packs.ts'
+import { protocolFindings } from './check-protocol.ts'
 import { type SnapshotTrouble, walkSnapshots } from './check-snapshots.ts'
 import type { CheckEvent, Finding, ReadData, Sufferer } from './finding.ts'
 
@@ -39,6 +39,7 @@ const ADVICE = {
   pack: 'if you have another copy of the repository, put this pack back from it; else back up the named files again',
   orphan: 'an interrupted backup left it; it takes room and harms nothing until a prune',
   snapshot: 'if you have another copy of the repository, put this object back from it',
+  marker: 'put a copy of it back if you have one; else "nacre unforget" removes a broken forgotten marker, and a mark that "nacre tag", "pin" or "describe" makes anew takes the place of a broken one',
   blobs: 'back up the named files again if they still exist: what is read anew is stored anew',
 } as const
 
@@ -55,12 +56,14 @@ export async function checkRepository(repository: Repository, options: CheckOpti
     report({ severity: 'error', code: 'key_damaged', object: 'keys', message: problem.message, suffers: [], advice: ADVICE.key })
   }
   const gc = await readGcState(repository, signal)
+  for (const finding of await protocolFindings(repository, gc, signal)) report(finding)
   const { catalogue, problems } = await loadIndex(repository, { signal, tolerant: true, referring: { condemned: new Set() } })
   for (const { name, message } of problems) report({ severity: 'error', code: 'index_damaged', object: `index/${name}`, message, suffers: [], advice: ADVICE.index })
   const listed = await listPacks(repository.backend, signal)
-  const { snapshots, problems: broken } = await loadSnapshots(repository, { signal, gc })
+  const { snapshots, problems: broken, markerProblems, missing: unlisted } = await loadSnapshots(repository, { signal, gc })
   for (const { name, message } of broken) report({ severity: 'error', code: 'snapshot_damaged', object: `snapshots/${name}`, message, suffers: [], advice: ADVICE.snapshot })
-  for (const finding of chainFindings(snapshots, gc.swept)) report(finding)
+  for (const { object, message } of markerProblems) report({ severity: 'warning', code: 'marker_damaged', object, message: `${message}; it is not obeyed`, suffers: [], advice: ADVICE.marker })
+  for (const finding of chainFindings(unlisted)) report(finding)
 
   const packProblems = packsOfIndex(catalogue.packs(), listed)
   const trees = await openTreeReader(repository)
@@ -149,16 +152,13 @@ function unique(sufferers: readonly Sufferer[]): Sufferer[] {
 }
 
 /** Every snapshot names the one before it on its host: one that is gone without a verdict is told. */
-function chainFindings(snapshots: readonly Snapshot[], swept: ReadonlySet<string>): Finding[] {
-  const known = new Set(snapshots.map((snapshot) => snapshot.id))
-  return snapshots
-    .filter((snapshot) => snapshot.previous !== undefined && !known.has(snapshot.previous) && !swept.has(`${snapshot.group}/${snapshot.previous}`))
-    .map((snapshot) => ({
-      severity: 'warning',
-      code: 'snapshot_missing',
-      object: `snapshots/${snapshot.group}/${snapshot.previous}`,
-      message: `snapshot ${snapshot.id.slice(0, 8)} of host ${snapshot.host} names it as the one before, and it is not there`,
-      suffers: [],
-      advice: ADVICE.snapshot,
-    }))
+function chainFindings(missing: readonly MissingSnapshot[]): Finding[] {
+  return missing.map(({ name, namedBy }) => ({
+    severity: 'warning',
+    code: 'snapshot_missing',
+    object: `snapshots/${name}`,
+    message: `snapshot ${namedBy.id.slice(0, 8)} of host ${namedBy.host} names it as the one before, and it is not there`,
+    suffers: [],
+    advice: ADVICE.snapshot,
+  }))
 }

@@ -38,6 +38,11 @@ export interface BlobStore extends AsyncDisposable, Pick<StoreScheduler, 'readFi
   readonly added: Readonly<Added>
   /** Whether the blob is stored or about to be: it may be referred to. */
   has(id: Uint8Array): boolean
+  /**
+   * Stores chunks of data that the caller has cut, as far as they are new. Returns their records;
+   * resolves when the workers can take more. The bytes may be reused afterwards.
+   */
+  storeChunks(bytes: Uint8Array, ends: readonly number[]): Promise<Uint8Array>
   /** Stores a tree blob if it is new; the bytes may be reused afterwards. Returns its id. */
   saveTree(bytes: Uint8Array): Uint8Array
   /** The same for a data blob that is no chunk of a file. */
@@ -135,6 +140,21 @@ export async function openBlobStore(repository: Repository, session: Session, op
     readFiles: scheduler.readFiles,
     readSegment: scheduler.readSegment,
     has,
+    async storeChunks(bytes, ends) {
+      const records = new Uint8Array(ends.length * BLOB_RECORD_BYTES)
+      const fresh: number[] = []
+      for (const [i, end] of ends.entries()) {
+        const chunk = bytes.subarray(ends[i - 1] ?? 0, end)
+        records.set(hashes.data(chunk), i * BLOB_RECORD_BYTES)
+        dataView(records).setUint32(i * BLOB_RECORD_BYTES + ID_BYTES, chunk.length, true)
+        if (claim(records, i * BLOB_RECORD_BYTES)) fresh.push(i)
+      }
+      const joined = Buffer.concat(fresh.map((i) => bytes.subarray(ends[i - 1] ?? 0, ends[i])))
+      const ownRecords = Buffer.concat(fresh.map((i) => records.subarray(i * BLOB_RECORD_BYTES, (i + 1) * BLOB_RECORD_BYTES)))
+      if (fresh.length > 0) await scheduler.storeBlobs('data', new Uint8Array(joined), new Uint8Array(ownRecords))
+      if (failure !== undefined) throw failure
+      return records
+    },
     saveTree: (bytes) => save('tree', bytes),
     saveData: (bytes) => save('data', bytes),
     async flush() {

@@ -3,10 +3,12 @@
  * which packs are condemned; making them is the business of prune. All are sealed under the gc key
  * and signed by the owner; one whose signature fails is never obeyed.
  *
- * Body of plan and verdict: {1: packs, 32 bytes each, 2: snapshots to sweep, group u32 ‖ sid[16]
- * each, 3: sids swept by earlier generations, likewise (verdict only)}; of done: {}.
+ * Body: {1: packs, 32 bytes each, 2: snapshots to sweep, group u32 ‖ sid[16] each, 3: snapshots swept
+ * by earlier generations, likewise (verdict only), 4: snapshots that the plan saw and does not name,
+ * likewise (plan only), 5: when it was made, 6: index objects to delete, group u32 ‖ id[32] each
+ * (verdict only)}. In a done all lists are empty.
  */
-import { asBytes, asMap, decodeCbor, encodeCbor } from '../codec/cbor.ts'
+import { asBytes, asI64, asMap, type CborMap, decodeCbor, encodeCbor, optional } from '../codec/cbor.ts'
 import { dataView, toHex } from '../util/bytes.ts'
 import { BackupError } from '../util/errors.ts'
 import { ID_BYTES, RECORD, SID_BYTES } from './format.ts'
@@ -22,10 +24,17 @@ export interface GcRecord {
   /** Names `<group>/<sid>` of snapshots to sweep. */
   readonly sweep: readonly string[]
   readonly sweptBefore: readonly string[]
+  /** Of a plan: snapshots that it saw and does not name, so that a list that lacks one shows. */
+  readonly kept?: readonly string[] | undefined
+  /** For patience only. */
+  readonly madeNs?: bigint | undefined
+  /** Of a verdict: index objects `<group>/<id>` that others had replaced before it was made. */
+  readonly index?: readonly string[] | undefined
 }
 
 const TYPE_OF = { plan: RECORD.gcPlan, verdict: RECORD.gcVerdict, done: RECORD.gcDone } as const
 const SWEEP_BYTES = 4 + SID_BYTES
+const INDEX_BYTES = 4 + ID_BYTES
 
 export function gcName(generation: number, kind: GcKind): string {
   return `${String(generation).padStart(10, '0')}.${kind}`
@@ -38,8 +47,11 @@ export function parseGcName(name: string): { generation: number; kind: GcKind } 
 
 export function encodeGcRecord(keyring: Keyring, generation: number, kind: GcKind, record: GcRecord): Uint8Array {
   const as = { type: TYPE_OF[kind], group: 0, name: gcName(generation, kind) }
-  const body = encodeCbor(new Map<number, unknown>([[1, packIds(record.packs)], [2, sids(record.sweep)], [3, sids(record.sweptBefore)]]))
-  return sealObject(keyring, keyring.gc, as, encodeSigned(keyring.signingSeed, keyring.repositoryId, as, body))
+  const map: CborMap = new Map<number, unknown>([[1, packIds(record.packs)], [2, groupedIds(record.sweep, SID_BYTES)], [3, groupedIds(record.sweptBefore, SID_BYTES)]])
+  if (record.kept !== undefined) map.set(4, groupedIds(record.kept, SID_BYTES))
+  if (record.madeNs !== undefined) map.set(5, record.madeNs)
+  if (record.index !== undefined) map.set(6, groupedIds(record.index, ID_BYTES))
+  return sealObject(keyring, keyring.gc, as, encodeSigned(keyring.signingSeed, keyring.repositoryId, as, encodeCbor(map)))
 }
 
 /** @throws {BackupError} CORRUPT - not the owner's word: it is never obeyed */
@@ -51,8 +63,11 @@ export function decodeGcRecord(keyring: Keyring, generation: number, kind: GcKin
   const map = asMap(decodeCbor(decodeSigned(payload, keyring.repositoryId, as, [keyring.ownerPublic], what).body), what)
   return {
     packs: split(asBytes(map.get(1), 'packs'), ID_BYTES, what).map(toHex),
-    sweep: split(asBytes(map.get(2), 'sweep'), SWEEP_BYTES, what).map(sweepName),
-    sweptBefore: split(asBytes(map.get(3), 'swept'), SWEEP_BYTES, what).map(sweepName),
+    sweep: split(asBytes(map.get(2), 'sweep'), SWEEP_BYTES, what).map(groupedName),
+    sweptBefore: split(asBytes(map.get(3), 'swept'), SWEEP_BYTES, what).map(groupedName),
+    kept: optional(map, 4, (value) => split(asBytes(value, 'kept'), SWEEP_BYTES, what).map(groupedName), 'kept'),
+    madeNs: optional(map, 5, asI64, 'time'),
+    index: optional(map, 6, (value) => split(asBytes(value, 'index objects'), INDEX_BYTES, what).map(groupedName), 'index objects'),
   }
 }
 
@@ -60,17 +75,19 @@ function packIds(packs: readonly string[]): Uint8Array {
   return new Uint8Array(Buffer.from(packs.join(''), 'hex'))
 }
 
-function sids(names: readonly string[]): Uint8Array {
-  const bytes = new Uint8Array(names.length * SWEEP_BYTES)
+/** group u32 ‖ id of each name `<group>/<id>`. */
+function groupedIds(names: readonly string[], idBytes: number): Uint8Array {
+  const size = 4 + idBytes
+  const bytes = new Uint8Array(names.length * size)
   names.forEach((name, i) => {
-    const [group = '', sid = ''] = name.split('/')
-    dataView(bytes).setUint32(i * SWEEP_BYTES, Number(group), true)
-    bytes.set(Buffer.from(sid, 'hex'), i * SWEEP_BYTES + 4)
+    const [group = '', id = ''] = name.split('/')
+    dataView(bytes).setUint32(i * size, Number(group), true)
+    bytes.set(Buffer.from(id, 'hex'), i * size + 4)
   })
   return bytes
 }
 
-function sweepName(entry: Uint8Array): string {
+function groupedName(entry: Uint8Array): string {
   return `${dataView(entry).getUint32(0, true)}/${toHex(entry.subarray(4))}`
 }
 

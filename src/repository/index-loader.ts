@@ -74,9 +74,9 @@ async function absorbListed(repository: Repository, catalogue: Catalogue, group:
   const { backend, keyring } = repository
   const listed = (await listObjects(backend, 'index', options.signal)).filter((info) => splitName(info.name).group === group)
   const names = new Set(listed.map((info) => info.name))
-  await catalogue.drop([...catalogue.absorbed].filter((name) => splitName(name).group === group && !names.has(name)))
+  await catalogue.drop([...catalogue.absorbed, ...catalogue.replaced].filter((name) => splitName(name).group === group && !names.has(name)))
   const problems: IndexProblem[] = []
-  const unknown = listed.filter((info) => !catalogue.absorbed.has(info.name))
+  const unknown = listed.filter((info) => !catalogue.absorbed.has(info.name) && !catalogue.replaced.has(info.name))
   const read = async (info: (typeof unknown)[number]): Promise<{ name: string; index: IndexObject | undefined | Error }> => {
     try {
       const bytes = await loadObject(backend, info, options.signal)
@@ -89,8 +89,13 @@ async function absorbListed(repository: Repository, catalogue: Catalogue, group:
   }
   for await (const { name, index } of mapOrdered(unknown, { concurrency: backend.connections, signal: options.signal }, read)) {
     if (index === undefined) return undefined
-    if (index instanceof Error) problems.push({ name, message: index.message })
-    else await catalogue.absorb(name, index.packs)
+    if (index instanceof Error) {
+      problems.push({ name, message: index.message })
+      continue
+    }
+    // Prune leaves what it has replaced until its next generation, for those who are reading a list.
+    await catalogue.retire(index.replaces.map((id) => `${group}/${id}`).filter((replaced) => names.has(replaced)), name)
+    if (!catalogue.replaced.has(name)) await catalogue.absorb(name, index.packs)
   }
   return problems
 }

@@ -51,26 +51,35 @@ export function encodePackHeader(header: PackHeader): Uint8Array {
   return concatBytes(bytes, envelopes)
 }
 
+/** Length of a header without its envelopes. */
+export const PACK_START_BYTES = HEADER_BYTES
+
+/**
+ * Whose a pack is, by its first bytes; nothing of it is authenticated.
+ * @throws {BackupError} CORRUPT, REPOSITORY_VERSION
+ */
+export function decodePackStart(bytes: Uint8Array, what: string): Omit<PackHeader, 'envelopes'> {
+  if (bytes.length < HEADER_BYTES || !equalBytes(bytes.subarray(0, MAGIC.length), MAGIC) || bytes[AT_TYPE] !== RECORD.pack) {
+    throw new BackupError('CORRUPT', `${what} does not begin as a pack does`)
+  }
+  refuseOtherVersions(bytes[8]!, bytes[9]!, what)
+  return {
+    group: dataView(bytes).getUint32(AT_GROUP, true),
+    repositoryId: bytes.slice(AT_REPOSITORY, AT_REPOSITORY + REPOSITORY_ID_BYTES),
+    session: bytes.slice(AT_SESSION, AT_SESSION + SID_BYTES),
+  }
+}
+
 /**
  * @param bytes - the beginning of a pack, or all of it
  * @throws {BackupError} CORRUPT, REPOSITORY_VERSION
  */
 export function decodePackHeader(bytes: Uint8Array, what: string): { header: PackHeader; headerBytes: Uint8Array } {
-  if (bytes.length < HEADER_BYTES || !equalBytes(bytes.subarray(0, MAGIC.length), MAGIC) || bytes[AT_TYPE] !== RECORD.pack) {
-    throw new BackupError('CORRUPT', `${what} does not begin as a pack does`)
-  }
-  refuseOtherVersions(bytes[8]!, bytes[9]!, what)
-  const view = dataView(bytes)
-  const length = view.getUint32(AT_ENVELOPES_LENGTH, true)
+  const start = decodePackStart(bytes, what)
+  const length = dataView(bytes).getUint32(AT_ENVELOPES_LENGTH, true)
   if (length > ENVELOPES_BYTES_LIMIT || bytes.length < HEADER_BYTES + length) throw new BackupError('CORRUPT', `${what} has a broken header`)
   const headerBytes = bytes.subarray(0, HEADER_BYTES + length)
-  const header: PackHeader = {
-    group: view.getUint32(AT_GROUP, true),
-    repositoryId: bytes.slice(AT_REPOSITORY, AT_REPOSITORY + REPOSITORY_ID_BYTES),
-    session: bytes.slice(AT_SESSION, AT_SESSION + SID_BYTES),
-    envelopes: envelopesFromCbor(decodeCbor(headerBytes.subarray(HEADER_BYTES))),
-  }
-  return { header, headerBytes }
+  return { header: { ...start, envelopes: envelopesFromCbor(decodeCbor(headerBytes.subarray(HEADER_BYTES))) }, headerBytes }
 }
 
 /**

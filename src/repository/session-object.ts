@@ -1,6 +1,10 @@
-/** The object that says: a session is open. {1: start, 2: host, 3: user, 4: program, 5: kind} */
-import { asI64, asMap, asText, decodeCbor, encodeCbor } from '../codec/cbor.ts'
-import { RECORD } from './format.ts'
+/**
+ * The object that says: a session is open. {1: start, 2: host, 3: user, 4: program, 5: kind, 6: sids
+ * whose packs it goes on with}
+ */
+import { asArray, asBytes, asI64, asMap, asText, type CborMap, decodeCbor, encodeCbor, optional } from '../codec/cbor.ts'
+import { fromHex, toHex } from '../util/bytes.ts'
+import { RECORD, SID_BYTES } from './format.ts'
 import type { Keyring } from './keyring.ts'
 import { openObject, sealObject } from './sealed-object.ts'
 import { decodeSigned, encodeSigned } from './signed.ts'
@@ -12,11 +16,15 @@ export interface SessionInfo {
   readonly program: string
   /** `backup`, or the name of another command that writes packs. */
   readonly kind: string
+  /** Sids of fenced sessions whose packs this one goes on to use: prune spares them meanwhile. */
+  readonly adopts?: readonly string[] | undefined
 }
 
 export function encodeSession(keyring: Keyring, name: string, info: SessionInfo): Uint8Array {
   const as = { type: RECORD.session, group: keyring.group, name }
-  const body = encodeCbor(new Map<number, unknown>([[1, info.startedNs], [2, info.host], [3, info.user], [4, info.program], [5, info.kind]]))
+  const map: CborMap = new Map<number, unknown>([[1, info.startedNs], [2, info.host], [3, info.user], [4, info.program], [5, info.kind]])
+  if (info.adopts !== undefined && info.adopts.length > 0) map.set(6, info.adopts.map(fromHex))
+  const body = encodeCbor(map)
   return sealObject(keyring, keyring.index(keyring.group), as, encodeSigned(keyring.signingSeed, keyring.repositoryId, as, body))
 }
 
@@ -31,5 +39,6 @@ export function decodeSession(keyring: Keyring, group: number, name: string, byt
     user: asText(map.get(3), 'user'),
     program: asText(map.get(4), 'program'),
     kind: asText(map.get(5), 'kind'),
+    adopts: optional(map, 6, (value) => asArray(value, 'adopted sessions').map((sid) => toHex(asBytes(sid, 'sid', SID_BYTES))), 'adopted sessions'),
   }
 }

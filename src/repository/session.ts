@@ -42,6 +42,8 @@ export interface Session {
 export interface SessionOptions {
   readonly person: Person
   readonly kind: string
+  /** Sids of sessions that were fenced and whose packs this one goes on to use. */
+  readonly adopts?: readonly string[] | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -51,7 +53,7 @@ export async function beginSession(repository: Repository, options: SessionOptio
   const session = randomBytes(SID_BYTES)
   const sid = toHex(session)
   const name = `${keyring.group}/${sid}`
-  const info = { startedNs: nowNs(), ...options.person, program: programVersion(), kind: options.kind }
+  const info = { startedNs: nowNs(), ...options.person, program: programVersion(), kind: options.kind, adopts: options.adopts }
   await backend.create({ type: 'sessions', name }, [encodeSession(keyring, name, info)], { signal })
   const dataKey = newDataKey(keyring.repositoryId)
   const envelopes = [wrapDataKey(keyring, keyring.group, dataKey)]

@@ -27,9 +27,11 @@ export interface SegmentStart {
 export interface StoreScheduler extends AsyncDisposable {
   readonly workers: number
   readFiles(files: PackedFiles): Promise<ReadResult>
-  /** Resolves as soon as it is known where the next segment begins. */
-  readSegment(fd: number, offset: number): Promise<SegmentStart>
+  /** Reads up to `end` at most. Resolves as soon as it is known where the next segment begins. */
+  readSegment(fd: number, offset: number, end: number): Promise<SegmentStart>
   sealBlobs(blobType: 'tree' | 'data', bytes: Uint8Array<ArrayBuffer>, records: Uint8Array<ArrayBuffer>): void
+  /** As `sealBlobs`, but answers when they are in frames: who waits cannot run ahead of the workers. */
+  storeBlobs(blobType: 'tree' | 'data', bytes: Uint8Array<ArrayBuffer>, records: Uint8Array<ArrayBuffer>): Promise<void>
   /** Resolves when every worker has handed over its last frame. */
   flush(): Promise<void>
 }
@@ -110,6 +112,7 @@ export async function startScheduler(options: StoreSchedulerOptions): Promise<St
       case 'stored':
         release(jobs.get(reply.job)!.slot!)
         return void jobs.delete(reply.job)
+      case 'sealed':
       case 'flushed':
         jobs.get(reply.job)?.resolve(NO_RESULT)
         return void jobs.delete(reply.job)
@@ -148,20 +151,28 @@ export async function startScheduler(options: StoreSchedulerOptions): Promise<St
     async readFiles(files) {
       const slot = await acquire()
       const { job, result } = start(slot)
-      pool.send(slot.worker, { kind: 'files', job, slot: slot.slot, files }, [files.paths.buffer, files.pathEnds.buffer, files.sizes.buffer])
+      pool.send(slot.worker, { kind: 'files', job, slot: slot.slot, files }, [files.names.buffer, files.nameEnds.buffer, files.folders.buffer, files.sizes.buffer])
       return result
     },
-    async readSegment(fd, offset) {
+    async readSegment(fd, offset, end) {
       const slot = await acquire()
       return new Promise((resolve, reject) => {
         const { job, result } = start(slot, (consumed, isEnd) => resolve({ consumed, isEnd, result }))
         result.catch(reject)
-        pool.send(slot.worker, { kind: 'segment', job, slot: slot.slot, fd, offset })
+        pool.send(slot.worker, { kind: 'segment', job, slot: slot.slot, fd, offset, end })
       })
     },
     sealBlobs(blobType, bytes, records) {
       nextWorker = (nextWorker + 1) % pool.size
       pool.send(nextWorker, { kind: 'blobs', job: -1, blobType, bytes, records }, [bytes.buffer, records.buffer])
+    },
+    async storeBlobs(blobType, bytes, records) {
+      if (failure !== undefined) throw failure.error
+      await options.gate()
+      nextWorker = (nextWorker + 1) % pool.size
+      const { job, result } = start(undefined)
+      pool.send(nextWorker, { kind: 'blobs', job, blobType, bytes, records }, [bytes.buffer, records.buffer])
+      await result
     },
     async flush() {
       if (failure !== undefined) throw failure.error

@@ -7,11 +7,16 @@ import { mapOrdered } from '../util/map-ordered.ts'
 import { type BlobStore, BATCH_BYTES, SMALL_FILE_BYTES } from '../repository/blob-store.ts'
 import type { Repository } from '../repository/repository.ts'
 import { contentBlobs } from './content.ts'
-import type { Excluder } from './exclude.ts'
-import { type FileOutcome, readLargeFile, readSmallFiles, type SourceFile } from './file-content.ts'
+import { type Extent, mayHaveHoles } from './extents.ts'
+import { extentsOf, type FileOutcome, readLargeFile, readSmallFiles, statOf, timesOf } from './file-content.ts'
+import type { Tolerance } from './file-node.ts'
+import type { Filter, Taken } from './filter.ts'
+import type { Journal } from './journal.ts'
 import type { Node } from './node.ts'
-import { scan, type ScanEntry, type ScanProblem } from './scan.ts'
+import { scan } from './scan.ts'
+import type { FileEntry, ScanEntry, ScanProblem } from './scan-types.ts'
 import type { SourceBranch } from './source-paths.ts'
+import { createStreamReader, type StreamReader } from './stream-content.ts'
 import { createTreeAssembler } from './tree-assembler.ts'
 import type { TreeReader } from './tree-reader.ts'
 
@@ -21,22 +26,29 @@ export interface ArchiveEvents {
   /** So many bytes of source were read or found unchanged. */
   onBytes(bytes: number): void
   onProblem(problem: ScanProblem): void
-  /** The file was read, but was not the same before and after. */
+  /** The file was read twice, and was not the same before and after either time. */
   onChangedWhileRead(path: Uint8Array): void
   onOwnFolder(path: Uint8Array, what: string): void
+  /** The filter has taken it, and all below it. */
+  onTaken(path: Uint8Array, taken: Taken): void
 }
 
-export interface ArchiveOptions extends ArchiveEvents {
+export interface ArchiveOptions extends ArchiveEvents, Tolerance {
   readonly root: SourceBranch
   readonly parentTree: Uint8Array | undefined
   /** Whether all that the parent's tree reaches is known to be live. */
   readonly trustsParent: boolean
-  readonly excluder: Excluder
+  readonly filter: Filter
+  readonly withAtime?: boolean | undefined
+  /** What interrupted backups have left, and where this one notes what it knows. */
+  readonly journal?: Journal | undefined
   readonly ownFolders: ReadonlyMap<string, string>
   readonly signal?: AbortSignal | undefined
 }
 
 export interface ArchiveCounts {
+  /** Files that an interrupted backup had read: they were not read again. */
+  filesResumed: number
   filesNew: number
   filesChanged: number
   filesUnmodified: number
@@ -51,32 +63,40 @@ export interface Archived {
 
 export async function archive(repository: Repository, store: BlobStore, trees: TreeReader, options: ArchiveOptions): Promise<Archived> {
   const { keyring } = repository
-  const counts: ArchiveCounts = { filesNew: 0, filesChanged: 0, filesUnmodified: 0, totalFiles: 0, totalBytes: 0 }
+  const counts: ArchiveCounts = { filesResumed: 0, filesNew: 0, filesChanged: 0, filesUnmodified: 0, totalFiles: 0, totalBytes: 0 }
   const save = (blob: Uint8Array): Uint8Array => saveTree(store, trees, blob)
   const assembler = createTreeAssembler(trees, keyedHash(keyring.blobId(keyring.group, 'tree')), save)
   const batches = scan({
     root: options.root,
     parentTree: options.parentTree,
     trees,
-    excluder: options.excluder,
+    filter: options.filter,
+    withAtime: options.withAtime,
+    ignoreInode: options.ignoreInode,
+    ignoreCtime: options.ignoreCtime,
+    known: options.journal === undefined ? undefined : (path) => options.journal!.find(path),
     ownFolders: options.ownFolders,
     trustsTrees: options.trustsParent,
-    isLive: options.trustsParent ? () => true : (node) => isNodeLive(store, trees, node),
+    isLive: options.trustsParent ? () => true : (node) => isContentLive(store, trees, node),
+    isKnownLive: (known) => isContentLive(store, trees, known),
     onProblem: options.onProblem,
     onOwnFolder: options.onOwnFolder,
+    onTaken: options.onTaken,
     smallFileBytes: SMALL_FILE_BYTES,
     batchBytes: BATCH_BYTES,
     signal: options.signal,
   })
   // Every slot busy, and as many batches walked ahead.
   const concurrency = 4 * store.workers + 2
-  const read = (batch: readonly ScanEntry[]): Promise<ReadBatch> => readBatch(store, batch, save, options)
+  const streams = createStreamReader({ repository, store, saveTree: save, isLive: (read) => isContentLive(store, trees, read) })
+  const read = (batch: readonly ScanEntry[]): Promise<ReadBatch> => readBatch({ store, saveTree: save, streams, options }, batch)
 
   for await (const { entries, outcomes } of mapOrdered(batches, { concurrency, signal: options.signal }, read)) {
     for (const [i, entry] of entries.entries()) {
       const pending = assemble(entry, outcomes.get(i))
       if (pending !== undefined) await pending
     }
+    options.journal?.endBatch()
   }
   if (assembler.root === undefined) throw new Error('the scan ended before its outermost folder')
   return { tree: assembler.root, counts }
@@ -96,17 +116,37 @@ export async function archive(repository: Repository, store: BlobStore, trees: T
       case 'node':
         count(entry.isNew, 0)
         return assembler.add(entry.node)
+      case 'known':
+        return addKnown(entry)
       case 'file':
-        return addFile(entry, outcome)
+      case 'stream':
+        return addRead(entry, outcome)
     }
   }
 
-  function addFile(entry: Extract<ScanEntry, { kind: 'file' }>, outcome: FileOutcome | undefined): void | Promise<void> {
+  function addKnown(entry: Extract<ScanEntry, { kind: 'known' }>): void | Promise<void> {
+    const { node } = entry
+    options.onBytes(node.size)
+    if (entry.from === 'parent') {
+      counts.filesUnmodified++
+      counts.totalFiles++
+      counts.totalBytes += node.size
+    } else {
+      counts.filesResumed++
+      count(entry.isNew, node.size)
+      options.journal?.note(entry.path, node)
+    }
+    return assembler.add(node)
+  }
+
+  function addRead(entry: Extract<ScanEntry, { kind: 'file' | 'stream' }>, outcome: FileOutcome | undefined): void | Promise<void> {
     if (outcome === undefined) throw new Error('a file was not read')
     if ('problem' in outcome) return options.onProblem({ path: entry.path, ...outcome.problem })
     if (outcome.hasChanged) options.onChangedWhileRead(entry.path)
     count(entry.isNew, outcome.size)
-    return assembler.add({ ...entry.node, size: outcome.size, content: outcome.content })
+    const node = { ...entry.node, ...outcome.stat, size: outcome.size, content: outcome.content, extents: outcome.extents }
+    if (entry.kind === 'file' && !outcome.hasChanged) options.journal?.note(entry.path, node)
+    return assembler.add(node)
   }
 
   function count(isNew: boolean, size: number): void {
@@ -130,18 +170,45 @@ interface ReadBatch {
   readonly outcomes: ReadonlyMap<number, FileOutcome>
 }
 
-async function readBatch(store: BlobStore, entries: readonly ScanEntry[], save: (blob: Uint8Array) => Uint8Array, options: ArchiveOptions): Promise<ReadBatch> {
+interface Reading {
+  readonly store: BlobStore
+  readonly saveTree: (blob: Uint8Array) => Uint8Array
+  readonly streams: StreamReader
+  readonly options: ArchiveOptions
+}
+
+interface Large {
+  readonly entry: FileEntry
+  readonly at: number
+  readonly extents?: readonly Extent[] | undefined
+}
+
+async function readBatch(reading: Reading, entries: readonly ScanEntry[]): Promise<ReadBatch> {
+  try {
+    return { entries, outcomes: await readEntries(reading, entries) }
+  } finally {
+    for (const entry of entries) if (entry.kind === 'file') entry.folder.release()
+  }
+}
+
+async function readEntries(reading: Reading, entries: readonly ScanEntry[]): Promise<ReadBatch['outcomes']> {
+  const { store, saveTree, options } = reading
   const outcomes = new Map<number, FileOutcome>()
-  const small: { file: SourceFile; at: number }[] = []
-  const large: { file: SourceFile; at: number }[] = []
+  const small: Large[] = []
+  const large: Large[] = []
   for (const [at, entry] of entries.entries()) {
+    if (entry.kind === 'stream') {
+      options.onFile(entry.path)
+      outcomes.set(at, await reading.streams.read(entry.stream, options.onBytes))
+    }
     if (entry.kind !== 'file') continue
-    const isSmall = entry.node.size <= SMALL_FILE_BYTES
-    ;(isSmall ? small : large).push({ file: entry, at })
+    const extents = entry.mayHaveHoles ? extentsOf(entry) : undefined
+    const isSmall = entry.node.size <= SMALL_FILE_BYTES && extents === undefined
+    ;(isSmall ? small : large).push({ entry, at, extents })
   }
   if (small.length > 0) {
-    options.onFile(small[0]!.file.path)
-    const read = await readSmallFiles(store, small.map((item) => item.file), save)
+    options.onFile(small[0]!.entry.path)
+    const read = await readSmallFiles(store, small.map((item) => item.entry), saveTree)
     for (const [i, outcome] of read.entries()) {
       // It grew beyond what the slot holds: it is read again, in segments.
       if ('problem' in outcome && outcome.problem.code === 'NO_ROOM') large.push(small[i]!)
@@ -149,15 +216,31 @@ async function readBatch(store: BlobStore, entries: readonly ScanEntry[], save: 
       if ('size' in outcome) options.onBytes(outcome.size)
     }
   }
-  for (const { file, at } of large) {
-    options.onFile(file.path)
-    outcomes.set(at, await readLargeFile(store, file, save, options.onBytes))
+  for (const { entry, at, extents } of large) {
+    options.onFile(entry.path)
+    outcomes.set(at, await readLargeFile(store, entry, extents, saveTree, options.onBytes))
   }
-  return { entries, outcomes }
+  for (const { entry, at } of [...small, ...large]) {
+    const outcome = outcomes.get(at)!
+    if ('hasChanged' in outcome && outcome.hasChanged) outcomes.set(at, await readAgain(reading, entry, outcome))
+  }
+  return outcomes
 }
 
-/** Whether every blob of the node's content may be referred to. */
-async function isNodeLive(store: BlobStore, trees: TreeReader, node: Node): Promise<boolean> {
+/** A file that changed while it was read is read once more, and often it is then at rest. */
+async function readAgain(reading: Reading, entry: FileEntry, first: FileOutcome): Promise<FileOutcome> {
+  const { store, saveTree, options } = reading
+  const stat = statOf(entry)
+  if (stat?.type !== 'file') return first
+  const node = { ...entry.node, ...timesOf(stat), size: stat.size }
+  const again = { ...entry, node, mayHaveHoles: mayHaveHoles(stat.size, stat.blocks) }
+  options.onFile(entry.path)
+  const outcome = await readLargeFile(store, again, again.mayHaveHoles ? extentsOf(again) : undefined, saveTree, () => undefined)
+  return 'problem' in outcome ? first : { ...outcome, stat: timesOf(stat) }
+}
+
+/** Whether every blob of the content may be referred to. */
+async function isContentLive(store: BlobStore, trees: TreeReader, node: Pick<Node, 'content'>): Promise<boolean> {
   if (node.content === undefined) return true
   if (node.content.kind === 'inline') {
     for (const blob of contentBlobs(node.content.records)) if (!store.has(blob.id)) return false

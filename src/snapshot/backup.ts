@@ -6,91 +6,53 @@
 import { ZSTD_LEVEL_DEFAULT } from '../codec/zstd.ts'
 import { nowNs, zoneOffsetMinutes, monotonicMs } from '../util/clock.ts'
 import { compareBytes, utf8 } from '../util/bytes.ts'
-import { BackupError } from '../util/errors.ts'
+import { encodeCbor } from '../codec/cbor.ts'
+import { BackupError, isBackupError } from '../util/errors.ts'
 import { AT_FDCWD, statAtIfPresent } from '../util/posix/stat.ts'
 import { escapeBytes } from '../util/posix/system-error.ts'
 import { programVersion } from '../util/version-file.ts'
 import { openBlobStore } from '../repository/blob-store.ts'
-import type { Person, Repository } from '../repository/repository.ts'
+import type { Repository } from '../repository/repository.ts'
 import { probeOnce } from '../repository/catalogue/probed.ts'
 import { beginSession, type Session } from '../repository/session.ts'
 import { archive, type Archived, type ArchiveEvents, saveTree } from './archiver.ts'
-import { createExcluder } from './exclude.ts'
+import type { BackupOptions, BackupResult } from './backup-types.ts'
+import { createFilter, type Filter } from './filter.ts'
+import type { FilterRule } from './filter-rules.ts'
+import { type Journal, openJournal } from './journal.ts'
 import { findLastOfHost, rememberLast, vanishedMessage } from './last-of-host.ts'
-import { chooseParent, isWhole, markWhole } from './parent.ts'
-import { absolutePath } from './select.ts'
-import { encodeSnapshot, type Skipped, type Snapshot, type SnapshotRecord, type SnapshotSummary } from './snapshot.ts'
+import { type Node, nodeToCbor } from './node.ts'
+import { chooseParent, hasPaths, isWhole, markWhole } from './parent.ts'
+import { encodeSnapshot, type Skipped, type Snapshot, type SnapshotRecord } from './snapshot.ts'
 import { loadSnapshots } from './snapshots.ts'
 import { createSkipLog, type SkipLog, type SkippedList } from './skipped.ts'
-import { branchesOf } from './source-paths.ts'
+import { sourcePaths } from './source-list.ts'
+import { branchesOf, type SourcePath } from './source-paths.ts'
 import { openTreeReader } from './tree-reader.ts'
-
-export type BackupEvent =
-  /** What the last backup of these paths held: the best guess of what is to come. */
-  | { readonly type: 'expectation'; readonly files: number; readonly bytes: number; readonly parent: string }
-  | { readonly type: 'file'; readonly path: Uint8Array }
-  | { readonly type: 'bytes'; readonly bytes: number }
-  | { readonly type: 'skipped'; readonly skipped: Skipped }
-  | { readonly type: 'notice'; readonly message: string }
-
-export interface BackupOptions {
-  /** Made absolute; bytes where a name is no text. */
-  readonly paths: readonly (string | Uint8Array)[]
-  readonly person: Person
-  readonly tags?: readonly string[] | undefined
-  readonly label?: string | undefined
-  readonly description?: string | undefined
-  /** When the backup counts as begun; by default now. */
-  readonly timeNs?: bigint | undefined
-  /** Compare with this snapshot instead of the newest of the same host and paths. */
-  readonly parent?: Snapshot | undefined
-  /** Read every file, whatever the parent says. */
-  readonly force?: boolean | undefined
-  /** gitignore patterns. */
-  readonly exclude?: readonly string[] | undefined
-  /** zstd level from -7 to 19, 2 by default; null stores without compression. */
-  readonly level?: number | null | undefined
-  /** Worker threads; 0 does all work on the calling thread. */
-  readonly threads: number
-  /** Share of frames opened again before upload; 1 by default. */
-  readonly verifyFraction?: number | undefined
-  readonly dryRun?: boolean | undefined
-  readonly signal?: AbortSignal | undefined
-  readonly onEvent?: ((event: BackupEvent) => void) | undefined
-}
-
-export interface BackupResult {
-  /** undefined after a dry run. */
-  readonly snapshotId: string | undefined
-  readonly parent: string | undefined
-  readonly tree: Uint8Array
-  readonly summary: SnapshotSummary
-  /** How many source files are not in the snapshot as they were. */
-  readonly skippedCount: number
-  /** The first of them, 200 at most; each came as an event, and `loadSkipped` gives all. */
-  readonly skipped: readonly Skipped[]
-  readonly durationMs: number
-}
+import { findPath } from './tree-walk.ts'
 
 const ATTEMPTS = 5
 
 /**
- * @throws {BackupError} SOURCE_NOT_FOUND - none of the paths is there; SESSION_FENCED - every new
- * session was fenced as well; BACKEND_UNSUITABLE - the storage, reached this way for the first time, was
- * tried and failed; what the backend throws
+ * @throws {BackupError} SOURCE_NOT_FOUND - none of the paths is there; NOTHING_SELECTED - the filter
+ * left nothing; SOURCE_FAILED - the stream did; SESSION_FENCED - every new session was fenced as
+ * well; BACKEND_UNSUITABLE - the storage, reached this way for the first time, was tried and failed;
+ * what the backend throws
  */
 export async function backup(repository: Repository, options: BackupOptions): Promise<BackupResult> {
   const started = monotonicMs()
   const startNs = options.timeNs ?? nowNs()
-  const paths = absolutePaths(options.paths)
-  const { present: wanted, missing } = presentPaths(paths, options.onEvent)
+  const sources = sourcePaths(options)
+  const { present: wanted, missing } = presentPaths(sources, options.onEvent)
   if (options.dryRun !== true) await probeOnce(repository, options.signal)
-  const run: Run = { repository, options, startNs, paths, missing, told: new Set() }
+  const run: Run = { repository, options, startNs, paths: sources.map(({ path }) => path), missing, told: new Set(), fenced: [], filter: filterOf(options), excluded: 0 }
   let found: Archived | undefined
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const outcome = await attemptBackup(run, wanted, found)
-    if ('fenced' in outcome) found = outcome.fenced
-    else return { ...outcome, durationMs: monotonicMs() - started }
+    if ('fenced' in outcome) {
+      found = outcome.fenced
+      run.fenced.push(outcome.sid)
+    } else return { ...outcome, excluded: run.excluded, durationMs: monotonicMs() - started }
   }
   throw new BackupError('SESSION_FENCED', `the session was fenced by a prune ${ATTEMPTS} times in a row; nothing is lost, run the backup again when the prune is over`, { retryable: true })
 }
@@ -104,6 +66,10 @@ interface Run {
   readonly missing: readonly Skipped[]
   /** What was said, however often the backup begins again. */
   readonly told: Set<string>
+  /** Sids of this backup's sessions that were fenced. */
+  readonly fenced: string[]
+  readonly filter: Filter
+  excluded: number
 }
 
 function tellOnce(run: Run, message: string): void {
@@ -111,33 +77,38 @@ function tellOnce(run: Run, message: string): void {
   run.told.add(message)
 }
 
-type Finished = Omit<BackupResult, 'durationMs'>
+type Finished = Omit<BackupResult, 'excluded' | 'durationMs'>
 
-async function attemptBackup(run: Run, wanted: readonly Uint8Array[], before: Archived | undefined): Promise<Finished | { fenced: Archived }> {
+async function attemptBackup(run: Run, wanted: readonly SourcePath[], before: Archived | undefined): Promise<Finished | { fenced: Archived; sid: string }> {
   const { repository, options } = run
   const isDry = options.dryRun === true
-  const session = await beginSession(isDry ? { ...repository, backend: await dryBackend(repository) } : repository, { person: options.person, kind: 'backup', signal: options.signal })
+  const session = await beginSession(isDry ? { ...repository, backend: await dryBackend(repository) } : repository, { person: options.person, kind: 'backup', adopts: run.fenced, signal: options.signal })
   let isSettled = false
   try {
-    const { snapshots } = await loadSnapshots(repository, { gc: session.gc, signal: options.signal })
-    const last = await findLastOfHost(repository, options.person.host, snapshots, session.gc, options.signal)
+    const { snapshots, forgotten } = await loadSnapshots(repository, { gc: session.gc, marks: false, signal: options.signal })
+    const last = await findLastOfHost(repository, options.person.host, [...snapshots, ...forgotten], session.gc, options.signal)
     for (const gone of last.vanished) tellOnce(run, vanishedMessage(options.person.host, gone))
     const parent = options.force === true ? undefined : (options.parent ?? chooseParent(snapshots, options.person.host, run.paths, run.startNs))
     if (parent !== undefined) {
       options.onEvent?.({ type: 'expectation', files: parent.summary.totalFiles, bytes: parent.summary.totalBytes, parent: parent.id })
     }
-    const { archived, added, skipped } = await archiveSource(run, session, wanted, parent, before)
-    const summary = { ...archived.counts, dataAdded: added.plainBytes, dataAddedStored: added.storedBytes }
-    const finished = { parent: parent?.id, tree: archived.tree, summary, skippedCount: skipped.count, skipped: skipped.first }
+    const { archived, added, skipped, journal } = await archiveSource(run, session, wanted, parent, before)
+    const { filesResumed, ...counts } = archived.counts
+    requireSomething(run, counts.totalFiles)
+    const summary = { ...counts, dataAdded: added.plainBytes, dataAddedStored: added.storedBytes }
+    const isUnchanged = !isDry && options.skipIfUnchanged === true && parent !== undefined && (await isAllTheSame(run, parent, archived.tree))
+    const finished = { parent: parent?.id, tree: archived.tree, summary, filesResumed, isUnchanged, skippedCount: skipped.count, skipped: skipped.first }
     isSettled = isDry
-    if (isDry) return { ...finished, snapshotId: undefined }
+    if (isUnchanged) await journal?.remove()
+    if (isDry || isUnchanged) return { ...finished, snapshotId: undefined }
     const sequence = last.sequence + 1
     const body = encodeSnapshot(recordOf(run, finished, { skippedAll: skipped.all, sequence, previous: last.id }))
     const outcome = await session.commit(body)
     isSettled = true
-    if (outcome === 'fenced') return { fenced: archived }
+    if (outcome === 'fenced') return { fenced: archived, sid: session.sid }
     await markWhole(repository, session.sid)
     await rememberLast(repository, options.person.host, { name: session.name, sequence }, last)
+    await journal?.remove()
     return { ...finished, snapshotId: session.sid }
   } finally {
     // A session that ends otherwise says so; if even that fails, a prune will fence it.
@@ -149,10 +120,11 @@ interface Walked {
   readonly archived: Archived
   readonly added: { readonly plainBytes: number; readonly storedBytes: number }
   readonly skipped: SkippedList
+  readonly journal: Journal | undefined
 }
 
 /** Reads, and stores; once more for what a prune has condemned in the meantime. */
-async function archiveSource(run: Run, session: Session, wanted: readonly Uint8Array[], parent: Snapshot | undefined, before: Archived | undefined): Promise<Walked> {
+async function archiveSource(run: Run, session: Session, wanted: readonly SourcePath[], parent: Snapshot | undefined, before: Archived | undefined): Promise<Walked> {
   const { repository, options } = run
   const trees = await openTreeReader(repository)
   await using store = await openBlobStore(repository, session, {
@@ -164,19 +136,24 @@ async function archiveSource(run: Run, session: Session, wanted: readonly Uint8A
   })
   const shared = {
     root: branchesOf(wanted),
-    excluder: createExcluder(options.exclude ?? []),
+    filter: run.filter,
     ownFolders: ownFolders(repository),
+    withAtime: options.withAtime,
+    ignoreInode: options.ignoreInode,
+    ignoreCtime: options.ignoreCtime,
     signal: options.signal,
   }
+  const journal = options.dryRun === true || options.force === true ? undefined : await openJournal(repository, options.person.host, run.paths, nowNs())
   let parentTree = before?.tree ?? parent?.tree
   let trustsParent = before === undefined && parent !== undefined && session.index.deadPacks === 0 && (await isWhole(repository, parent.id))
-  for (;;) {
+  for (let isFirst = true; ; isFirst = false) {
+    run.excluded = 0
     const skips = createSkipLog(store, (blob) => saveTree(store, trees, blob))
     run.missing.forEach(skips.add)
-    const archived = await archive(repository, store, trees, { ...shared, ...archiveEvents(run, skips), parentTree, trustsParent })
+    const archived = await archive(repository, store, trees, { ...shared, ...archiveEvents(run, skips), parentTree, trustsParent, journal: isFirst ? journal : undefined })
     const skipped = skips.finish()
     await store.flush()
-    if (options.dryRun === true || !(await session.refresh())) return { archived, added: store.added, skipped }
+    if (options.dryRun === true || !(await session.refresh())) return { archived, added: store.added, skipped, journal }
     options.onEvent?.({ type: 'notice', message: 'a prune has condemned packs meanwhile; what was only there is stored anew' })
     parentTree = archived.tree
     trustsParent = false
@@ -197,33 +174,56 @@ function archiveEvents(run: Run, skips: SkipLog): ArchiveEvents {
     onFile: (path) => onEvent?.({ type: 'file', path }),
     onBytes: (bytes) => onEvent?.({ type: 'bytes', bytes }),
     onProblem: ({ path, code, message }) => skip(path, VANISHED_CODES.has(code) ? 'vanished' : 'unreadable', message),
-    onChangedWhileRead: (path) => skip(path, 'changed', 'it changed while it was read; what is stored may mix both states'),
+    onChangedWhileRead: (path) => skip(path, 'changed', 'it changed while it was read, and again when it was read once more; what is stored may mix both states'),
+    onTaken(path, taken) {
+      run.excluded++
+      onEvent?.({ type: 'excluded', path, taken })
+    },
     onOwnFolder: (path, what) => onEvent?.({ type: 'notice', message: `${escapeBytes(path)} is ${what} and is left out` }),
   }
 }
 
-function absolutePaths(paths: readonly (string | Uint8Array)[]): Uint8Array[] {
-  if (paths.length === 0) throw new BackupError('INVALID_ARGUMENT', 'no path was given to back up')
-  const unique = new Map<string, Uint8Array>()
-  for (const path of paths) {
-    const absolute = absolutePath(path)
-    unique.set(Buffer.from(absolute).toString('latin1'), absolute)
-  }
-  return [...unique.values()].sort(compareBytes)
+function filterOf(options: BackupOptions): Filter {
+  const rules = (options.exclude ?? []).map((pattern): FilterRule => ({ kind: 'exclude', pattern, origin: '--exclude' }))
+  const all = { ...options.filter, rules: [...rules, ...(options.filter?.rules ?? [])] }
+  return createFilter(all, (_path, message) => options.onEvent?.({ type: 'notice', message }))
 }
 
-function presentPaths(paths: readonly Uint8Array[], onEvent: BackupOptions['onEvent']): { present: Uint8Array[]; missing: Skipped[] } {
+/** A filter that leaves nothing is a mistake, and a snapshot of nothing would look like a backup. */
+function requireSomething(run: Run, files: number): void {
+  if (files > 0 || run.excluded === 0 || run.options.allowEmpty === true) return
+  throw new BackupError('NOTHING_SELECTED', 'the filter leaves nothing to back up, so no snapshot was made; "--dry-run -v" shows what each rule takes, and --allow-empty makes one all the same')
+}
+
+/** Whether what was asked for is the parent's; the folders above it are others' and do not count. */
+async function isAllTheSame(run: Run, parent: Snapshot, tree: Uint8Array): Promise<boolean> {
+  const trees = await openTreeReader(run.repository)
+  const nodeAt = (root: Uint8Array, path: Uint8Array): Promise<Node | undefined> =>
+    findPath(trees, root, path).catch((error: unknown) => {
+      if (!isBackupError(error, 'PATH_NOT_FOUND')) throw error
+      return undefined
+    })
+  for (const path of run.paths) {
+    const [before, now] = [await nodeAt(parent.tree, path), await nodeAt(tree, path)]
+    if (before === undefined || now === undefined) {
+      if (before !== now) return false
+    } else if (compareBytes(encodeCbor(nodeToCbor(before)), encodeCbor(nodeToCbor(now))) !== 0) return false
+  }
+  return hasPaths(parent, run.paths)
+}
+
+function presentPaths(sources: readonly SourcePath[], onEvent: BackupOptions['onEvent']): { present: SourcePath[]; missing: Skipped[] } {
   const missing: Skipped[] = []
-  const present = paths.filter((path) => {
-    if (statAtIfPresent(AT_FDCWD, path) !== undefined) return true
+  const present = sources.filter(({ path, real, stream }) => {
+    if (stream !== undefined || statAtIfPresent(AT_FDCWD, real ?? path) !== undefined) return true
     const skipped = { path, reason: MISSING, message: 'there is no such file or folder' }
     missing.push(skipped)
     onEvent?.({ type: 'skipped', skipped })
     return false
   })
   if (present.length > 0) return { present, missing }
-  const named = paths.map(escapeBytes).join(', ')
-  throw new BackupError('SOURCE_NOT_FOUND', `nothing to back up: ${named} ${paths.length === 1 ? 'does' : 'do'} not exist; no snapshot was made`, { path: named })
+  const named = sources.map(({ path, real }) => escapeBytes(real ?? path)).join(', ')
+  throw new BackupError('SOURCE_NOT_FOUND', `nothing to back up: ${named} ${sources.length === 1 ? 'does' : 'do'} not exist; no snapshot was made`, { path: named })
 }
 
 /** The repository and the cache, when they lie on this machine, are not backed up into themselves. */
@@ -259,6 +259,7 @@ function recordOf(run: Run, finished: Omit<Finished, 'snapshotId'>, more: Pick<S
     skippedCount: finished.skippedCount,
     skipped: finished.skipped,
     program: programVersion(),
+    keepUntilNs: options.keepUntilNs,
     ...more,
   }
 }

@@ -24,8 +24,8 @@ export function createDeviceNumbers(): DeviceNumbers {
   }
 }
 
-/** A node without content, subtree or target. */
-export function nodeOfStat(name: Uint8Array, stat: FileStat, parent: Node | undefined, devices: DeviceNumbers): Node {
+/** A node without content, subtree, target or extended attributes. */
+export function nodeOfStat(name: Uint8Array, stat: FileStat, parent: Node | undefined, devices: DeviceNumbers, withAtime = false): Node {
   const isDevice = stat.type === 'block' || stat.type === 'character'
   return {
     name,
@@ -40,6 +40,7 @@ export function nodeOfStat(name: Uint8Array, stat: FileStat, parent: Node | unde
     mtimeNs: stat.mtimeNs,
     ctimeS: stat.ctimeS,
     ctimeNs: stat.ctimeNs,
+    atime: withAtime ? { s: stat.atimeS, ns: stat.atimeNs } : undefined,
     inode: stat.inode,
     links: stat.links,
     // Where nothing is linked the device says nothing, and it changes at every mount of some.
@@ -62,4 +63,27 @@ export function isUnchanged(node: Node, stat: FileStat): boolean {
     node.inode === stat.inode &&
     (stat.type !== 'file' || node.size === stat.size)
   )
+}
+
+/** What of a file may differ without its content counting as changed. */
+export interface Tolerance {
+  readonly ignoreInode?: boolean | undefined
+  readonly ignoreCtime?: boolean | undefined
+}
+
+/** Whether, by what is trusted, the content is still the node's. */
+export function hasSameContent(node: Pick<Node, 'type' | 'size' | 'mtimeS' | 'mtimeNs' | 'ctimeS' | 'ctimeNs' | 'inode'>, stat: FileStat, tolerance: Tolerance): boolean {
+  return (
+    node.type === 'file' &&
+    stat.type === 'file' &&
+    node.size === stat.size &&
+    node.mtimeNs === stat.mtimeNs &&
+    node.mtimeS === stat.mtimeS &&
+    (tolerance.ignoreCtime === true || (node.ctimeNs === stat.ctimeNs && node.ctimeS === stat.ctimeS)) &&
+    (tolerance.ignoreInode === true || node.inode === stat.inode)
+  )
+}
+
+export function hasSameAtime(node: Node, stat: FileStat): boolean {
+  return node.atime !== undefined && node.atime.s === stat.atimeS && node.atime.ns === stat.atimeNs
 }

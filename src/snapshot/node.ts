@@ -1,13 +1,13 @@
 /**
  * A node: one entry of a directory, with everything that a restore gives back. Names and link
- * targets are bytes from end to end. There is room for what later versions fill (extended
- * attributes, sparse extents), so that the format need not change for them.
+ * targets are bytes from end to end.
  *
  * A node is a CBOR map with integer keys; absent is said by leaving the key out.
  */
 import { asArray, asBytes, asCount, asInteger, asMap, asText, asU64, type CborMap, optional } from '../codec/cbor.ts'
 import { BackupError } from '../util/errors.ts'
 import { type Content, contentFromCbor, contentToCbor } from './content.ts'
+import type { Extent } from './extents.ts'
 
 export type NodeType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'block' | 'character'
 
@@ -44,8 +44,8 @@ export interface Node {
   readonly target?: Uint8Array | undefined
   readonly rdev?: { readonly major: number; readonly minor: number } | undefined
   readonly xattrs?: readonly ExtendedAttribute[] | undefined
-  /** Offset and length of each stretch of data in a sparse file; the content is their bytes. */
-  readonly extents?: readonly { readonly offset: number; readonly length: number }[] | undefined
+  /** Each stretch of data in a sparse file; the content is their bytes, and no blob is part of two. */
+  readonly extents?: readonly Extent[] | undefined
 }
 
 const KEY = {
@@ -90,7 +90,7 @@ export function nodeFromCbor(value: unknown): Node {
   if (type === undefined) throw new BackupError('CORRUPT', 'a node is of no known type')
   const atimeS = optional(map, KEY.atimeS, asInteger, 'atime')
   const rdevMajor = optional(map, KEY.rdevMajor, (v, w) => asCount(v, w, U32), 'device number')
-  return {
+  return requireExtentsWithin({
     name: validName(asBytes(map.get(KEY.name), 'name')),
     type,
     mode: asCount(map.get(KEY.mode), 'mode', 0o7777),
@@ -113,7 +113,7 @@ export function nodeFromCbor(value: unknown): Node {
     rdev: rdevMajor === undefined ? undefined : { major: rdevMajor, minor: asCount(map.get(KEY.rdevMinor), 'device number', U32) },
     xattrs: optional(map, KEY.xattrs, xattrs, 'extended attributes'),
     extents: optional(map, KEY.extents, extents, 'extents'),
-  }
+  })
 }
 
 function nanoseconds(value: unknown): number {
@@ -147,16 +147,32 @@ function pair(value: unknown, what: string): readonly [unknown, unknown] {
   return [list[0], list[1]]
 }
 
+/** What Linux takes at most. */
+const VALUE_LIMIT = 65_536
+
 function xattrs(value: unknown, what: string): ExtendedAttribute[] {
   return asArray(value, what).map((item) => {
     const [name, bytes] = pair(item, what)
-    return { name: asBytes(name, what), value: asBytes(bytes, what) }
+    const attribute = { name: asBytes(name, what), value: asBytes(bytes, what) }
+    const isName = attribute.name.length > 0 && attribute.name.length <= NAME_LIMIT && !attribute.name.includes(0)
+    if (!isName || attribute.value.length > VALUE_LIMIT) throw new BackupError('CORRUPT', 'a node has an extended attribute that no file can have')
+    return attribute
   })
 }
 
-function extents(value: unknown, what: string): { offset: number; length: number }[] {
+function extents(value: unknown, what: string): Extent[] {
+  let end = 0
   return asArray(value, what).map((item) => {
-    const [offset, length] = pair(item, what)
-    return { offset: asCount(offset, what), length: asCount(length, what) }
+    const [first, second] = pair(item, what)
+    const extent = { offset: asCount(first, what), length: asCount(second, what) }
+    if (extent.length === 0 || extent.offset < end || !Number.isSafeInteger(extent.offset + extent.length)) throw new BackupError('CORRUPT', 'the extents of a file are out of order')
+    end = extent.offset + extent.length
+    return extent
   })
+}
+
+function requireExtentsWithin(node: Node): Node {
+  const last = node.extents?.at(-1)
+  if (last !== undefined && last.offset + last.length > node.size) throw new BackupError('CORRUPT', 'an extent reaches beyond the end of its file')
+  return node
 }

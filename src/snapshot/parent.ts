@@ -8,7 +8,7 @@ export function chooseParent(snapshots: readonly Snapshot[], host: string, paths
   return snapshots.findLast((snapshot) => snapshot.host === host && snapshot.startNs <= nowNs && hasPaths(snapshot, paths))
 }
 
-function hasPaths(snapshot: Snapshot, paths: readonly Uint8Array[]): boolean {
+export function hasPaths(snapshot: Snapshot, paths: readonly Uint8Array[]): boolean {
   return snapshot.paths.length === paths.length && snapshot.paths.every((path, i) => compareBytes(path, paths[i]!) === 0)
 }
 

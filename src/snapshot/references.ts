@@ -13,7 +13,7 @@ export interface BlobReference {
 }
 
 /** Contents, as a file has them, that hang on the snapshot's record and not on its tree. */
-export function contentsOutsideTree(snapshot: Snapshot): readonly Content[] {
+export function contentsOutsideTree(snapshot: Pick<Snapshot, 'skippedAll'>): readonly Content[] {
   return snapshot.skippedAll === undefined ? [] : [snapshot.skippedAll]
 }
 
@@ -22,7 +22,7 @@ export function contentsOutsideTree(snapshot: Snapshot): readonly Content[] {
  * views of the blobs they stand in; one may come twice.
  * @throws {BackupError} BLOB_MISSING, CORRUPT - a list cannot be read, so what it names is not known
  */
-export async function* blobsOutsideTree(trees: TreeReader, snapshot: Snapshot): AsyncGenerator<BlobReference> {
+export async function* blobsOutsideTree(trees: TreeReader, snapshot: Pick<Snapshot, 'skippedAll'>): AsyncGenerator<BlobReference> {
   for (const content of contentsOutsideTree(snapshot)) {
     if (content.kind === 'list') yield* blobsOfList(trees, content.root, Number.POSITIVE_INFINITY)
     else yield* dataOf(content.records)

@@ -9,6 +9,7 @@ import { createQueue } from '../util/queue.ts'
 import { isBackupError, messageOf } from '../util/errors.ts'
 import { close, O_DIRECTORY, O_PATH, O_RDONLY, openBeneath } from '../util/posix/open.ts'
 import { unlinkAtIfPresent } from '../util/posix/create.ts'
+import { setSize } from '../util/posix/read-write.ts'
 import { PosixError } from '../util/posix/system-error.ts'
 import { createTemporary, giveName, setAttributes, temporaryName } from '../util/target-file.ts'
 import type { Catalogue } from '../repository/catalogue/catalogue.ts'
@@ -19,7 +20,7 @@ import { DAMAGED, NAME_TAKEN } from '../repository/pool/open-messages.ts'
 import type { Repository } from '../repository/repository.ts'
 import { type Content, contentBlobs } from './content.ts'
 import { blobTable, type BlobRow, framesOf, planReads, type Read } from './restore-requests.ts'
-import { createWindowGatherer, type Pending, type RestoreFile, type RestoreWindow, type Use, wholeFiles } from './restore-window.ts'
+import { createWindowGatherer, misfits, type Pending, type RestoreFile, type RestoreWindow, type Use, wholeFiles } from './restore-window.ts'
 import type { TreeReader } from './tree-reader.ts'
 
 export interface FileEvents {
@@ -42,6 +43,7 @@ export interface FileRestorerOptions extends FileEvents {
   readonly dataKeys: DataKeys
   readonly pool: OpenPool
   readonly targetFd: number
+  readonly sparse: boolean
   readonly signal: AbortSignal | undefined
 }
 
@@ -64,18 +66,16 @@ export function createFileRestorer(options: FileRestorerOptions): FileRestorer {
   // Who adds is told at once when it fails, and `finish` in any case.
   running.catch((error: unknown) => windows.fail(error))
 
-  const ended = (pending: Pending, position: number): void | Promise<void> => {
-    const { size } = pending.file.node
-    if (position !== size) pending.problem ??= { reason: 'damaged', message: `the snapshot says ${size} bytes and lists ${position}` }
+  const ended = (pending: Pending): void | Promise<void> => {
+    if (!pending.placement.isComplete()) misfits(pending)
     const window = gatherer.takeIfFull(undefined)
     if (window !== undefined) return windows.push(window)
   }
 
   const addLong = async (pending: Pending, content: Content): Promise<void> => {
-    let position = 0
     try {
       for await (const blobs of options.trees.content(content)) {
-        position = gatherer.addBlobs(pending, blobs, position)
+        gatherer.addBlobs(pending, blobs)
         const window = gatherer.takeIfFull(pending)
         if (window !== undefined) await windows.push(window)
       }
@@ -83,7 +83,7 @@ export function createFileRestorer(options: FileRestorerOptions): FileRestorer {
       if (!isBackupError(error, 'CORRUPT') && !isBackupError(error, 'BLOB_MISSING')) throw error
       pending.problem = { reason: 'damaged', message: error.message }
     }
-    return ended(pending, position)
+    return ended(pending)
   }
 
   return {
@@ -91,7 +91,8 @@ export function createFileRestorer(options: FileRestorerOptions): FileRestorer {
       const pending = gatherer.addFile(file)
       const { content } = file.node
       if (content?.kind === 'list') return addLong(pending, content)
-      return ended(pending, content === undefined ? 0 : gatherer.addBlobs(pending, contentBlobs(content.records), 0))
+      if (content !== undefined) gatherer.addBlobs(pending, contentBlobs(content.records))
+      return ended(pending)
     },
     async finish() {
       await windows.push(gatherer.take(undefined))
@@ -249,6 +250,7 @@ function settle(run: Run, pending: Pending): void {
   let warning: string | undefined
   if (open !== undefined && pending.problem === undefined) {
     try {
+      if (file.node.extents !== undefined || run.sparse) setSize(open.fd, file.node.size)
       warning = setAttributes(open.fd, file.attributes)
       if (!giveName(open.dirFd, open.temporary, file.node.name)) pending.problem = { reason: 'kept', message: 'something stands there' }
       closePending(run, pending)

@@ -9,10 +9,10 @@ import { IdSet } from '../util/id-set.ts'
 import { mkdirAtIfAbsent } from '../util/posix/create.ts'
 import { close, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openAt, openAtIfPresent, openBeneath } from '../util/posix/open.ts'
 import { PosixError } from '../util/posix/system-error.ts'
-import { setAttributes } from '../util/target-file.ts'
+import { handsDownAcl, setAttributes } from '../util/target-file.ts'
 import type { Node } from './node.ts'
 import type { Tally } from './restore-tally.ts'
-import { attributesOf } from './restore-owner.ts'
+import type { NodeAttributes } from './restore-owner.ts'
 
 const OPEN = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
 /** Stands for a folder that a dry run would make. */
@@ -32,6 +32,8 @@ export interface Folders {
   current(): number | undefined
   /** Whether this restore has just made the folder: then nothing stands in it. */
   isFresh(): boolean
+  /** Whether what is made in the folder gets an ACL from it. */
+  handsDownAcl(): boolean
   /** Something will come into the current folder with the second walk. */
   postpone(): void
   /** A file of the current folder is under way; call what is answered when it is done. */
@@ -48,33 +50,39 @@ interface Unfinished {
   /** Files under way, folders without their attributes, and the walk itself while it is inside. */
   waiting: number
   isPostponed: boolean
+  readonly handsDownAcl: boolean
 }
 
 interface Level {
   readonly path: Uint8Array
   readonly fd: number | undefined
   readonly isFresh: boolean
+  readonly handsDownAcl: boolean
   readonly unfinished: Unfinished | undefined
 }
 
-export function createFolders(targetFd: number, tally: Tally, isDry: boolean): Folders {
+export function createFolders(targetFd: number, attributesOf: NodeAttributes, tally: Tally, isDry: boolean): Folders {
   const stack: Level[] = []
+  const targetHandsDownAcl = targetFd !== -1 && handsDownAcl(targetFd)
   const postponed = new IdSet()
   let mustWalkAgain = false
   const current = (): number | undefined => (stack.length === 0 ? (targetFd === -1 ? PLANNED : targetFd) : stack.at(-1)!.fd)
+  const currentHandsDownAcl = (): boolean => (stack.length === 0 ? targetHandsDownAcl : stack.at(-1)!.handsDownAcl)
 
-  const open = (path: Uint8Array, node: Node): Pick<Level, 'fd' | 'isFresh'> => {
+  const open = (path: Uint8Array, node: Node): Pick<Level, 'fd' | 'isFresh' | 'handsDownAcl'> => {
     const above = current()
-    if (above === undefined || above === PLANNED) return { fd: above, isFresh: true }
+    if (above === undefined || above === PLANNED) return { fd: above, isFresh: true, handsDownAcl: false }
     try {
-      if (isDry) return { fd: openAtIfPresent(above, node.name, OPEN) ?? PLANNED, isFresh: false }
+      if (isDry) return { fd: openAtIfPresent(above, node.name, OPEN) ?? PLANNED, isFresh: false, handsDownAcl: false }
       const isFresh = mkdirAtIfAbsent(above, node.name, 0o700)
-      return { fd: openAt(above, node.name, OPEN), isFresh }
+      const fd = openAt(above, node.name, OPEN)
+      // A folder just made has what the one above hands down, and nothing else.
+      return { fd, isFresh, handsDownAcl: isFresh ? currentHandsDownAcl() : handsDownAcl(fd) }
     } catch (error) {
       if (!(error instanceof PosixError)) throw error
       const isTaken = error.code === 'ENOTDIR' || error.code === 'ELOOP'
       tally.problem(path, isTaken ? 'kept' : 'failed', isTaken ? 'something that is no folder stands there and was left; nothing below it is restored' : error.message)
-      return { fd: undefined, isFresh: false }
+      return { fd: undefined, isFresh: false, handsDownAcl: false }
     }
   }
 
@@ -84,8 +92,8 @@ export function createFolders(targetFd: number, tally: Tally, isDry: boolean): F
     return level
   }
 
-  const setFolderAttributes = (fd: number, path: Uint8Array, node: Node): void => {
-    const warning = setAttributes(fd, attributesOf(node))
+  const setFolderAttributes = (fd: number, path: Uint8Array, node: Node, clearsAcl: boolean): void => {
+    const warning = setAttributes(fd, attributesOf(node, clearsAcl))
     if (warning !== undefined) tally.warning(path, warning)
   }
 
@@ -100,7 +108,7 @@ export function createFolders(targetFd: number, tally: Tally, isDry: boolean): F
       try {
         const fd = openBeneath(targetFd, folder.path, OPEN)
         try {
-          setFolderAttributes(fd, folder.path, folder.node)
+          setFolderAttributes(fd, folder.path, folder.node, folder.handsDownAcl)
         } finally {
           close(fd)
         }
@@ -120,7 +128,7 @@ export function createFolders(targetFd: number, tally: Tally, isDry: boolean): F
       const level = open(path, node)
       if (level.fd !== undefined && !isDry) tally.folderDone()
       const above = stack.at(-1)?.unfinished
-      const unfinished = level.fd === undefined || isDry ? undefined : { path, node, above, waiting: 1, isPostponed: false }
+      const unfinished = level.fd === undefined || isDry ? undefined : { path, node, above, waiting: 1, isPostponed: false, handsDownAcl: level.handsDownAcl }
       if (unfinished !== undefined && above !== undefined) above.waiting++
       stack.push({ path, ...level, unfinished })
     },
@@ -133,16 +141,17 @@ export function createFolders(targetFd: number, tally: Tally, isDry: boolean): F
         // It could not be entered the first time either, and that was said.
         if (!(error instanceof PosixError)) throw error
       }
-      stack.push({ path, fd, isFresh: false, unfinished: undefined })
+      stack.push({ path, fd, isFresh: false, handsDownAcl: fd !== undefined && handsDownAcl(fd), unfinished: undefined })
     },
     isFresh: () => stack.at(-1)?.isFresh ?? false,
+    handsDownAcl: currentHandsDownAcl,
     leave() {
       const { unfinished } = leave()
       if (unfinished !== undefined) settle(unfinished)
     },
     finish(node) {
       const level = stack.at(-1)!
-      if (level.fd !== undefined) setFolderAttributes(level.fd, level.path, node)
+      if (level.fd !== undefined) setFolderAttributes(level.fd, level.path, node, level.handsDownAcl)
       leave()
     },
     postpone() {

@@ -1,11 +1,13 @@
 /** What already stands where a file is to go, and whether a file on disk is what a node says. */
 import { readSync } from 'node:fs'
 import { keyedHash } from '../crypto/hash.ts'
-import { equalBytes } from '../util/bytes.ts'
+import { equalBytes, isZero } from '../util/bytes.ts'
 import { close, openAtIfPresent, OPEN_TO_READ } from '../util/posix/open.ts'
+import { seekData } from '../util/posix/seek-data.ts'
 import { fstat, statAtIfPresent } from '../util/posix/stat.ts'
 import { PosixError } from '../util/posix/system-error.ts'
 import type { Repository } from '../repository/repository.ts'
+import { createPlacement, type Extent, holesOf } from './extents.ts'
 import type { Node } from './node.ts'
 import type { TreeReader } from './tree-reader.ts'
 
@@ -21,15 +23,26 @@ export function createTargetLook(repository: Repository, trees: TreeReader, grou
 
   const hasContent = async (fd: number, node: Node): Promise<boolean> => {
     if (node.content === undefined) return node.size === 0
-    let position = 0
+    const placement = createPlacement(node.size, node.extents)
     for await (const blobs of trees.content(node.content)) {
       for (const blob of blobs) {
-        if (blob.length > buffer.length || !readFully(fd, buffer, blob.length, position)) return false
+        const position = placement.place(blob.length)
+        if (position === undefined || blob.length > buffer.length || !readFully(fd, buffer, blob.length, position)) return false
         if (!equalBytes(hash(buffer.subarray(0, blob.length)), blob.id)) return false
-        position += blob.length
       }
     }
-    return position === node.size
+    return placement.isComplete() && holesOf(node.size, node.extents ?? [{ offset: 0, length: node.size }]).every((hole) => isHole(fd, hole))
+  }
+
+  /** Whether the file reads as zeros there: what is no data is not read. */
+  const isHole = (fd: number, hole: Extent): boolean => {
+    const end = hole.offset + hole.length
+    for (let at = seekData(fd, hole.offset) ?? end; at < end; ) {
+      const length = Math.min(end - at, buffer.length)
+      if (!readFully(fd, buffer, length, at) || !isZero(buffer.subarray(0, length))) return false
+      at = seekData(fd, at + length) ?? end
+    }
+    return true
   }
 
   const isContentOf = async (dirFd: number, node: Node): Promise<boolean> => {

@@ -3,16 +3,14 @@
  * devices. A link is only ever made to a file that this restore has put there.
  */
 import { equalBytes } from '../util/bytes.ts'
-import { fchownAt } from '../util/posix/attributes.ts'
 import { linkAt, mknodAt, readlinkAt, symlinkAt } from '../util/posix/create.ts'
 import { close, O_DIRECTORY, O_PATH, O_RDONLY, openBeneath } from '../util/posix/open.ts'
 import { statAtIfPresent } from '../util/posix/stat.ts'
 import { PosixError } from '../util/posix/system-error.ts'
-import { fchmodAt } from '../util/posix/attributes.ts'
-import { setTimesAt } from '../util/posix/times.ts'
+import { setAttributesAt } from '../util/target-file.ts'
 import type { Node } from './node.ts'
 import type { Tally } from './restore-tally.ts'
-import { attributesOf } from './restore-owner.ts'
+import type { NodeAttributes } from './restore-owner.ts'
 import { pathOf, type RestoreStep } from './restore-walk.ts'
 
 type Entry = Extract<RestoreStep, { kind: 'entry' }>
@@ -20,10 +18,10 @@ type Entry = Extract<RestoreStep, { kind: 'entry' }>
 export interface Specials {
   /** Whether the file is a further name of one that was met before: it is linked at the end. */
   isLater(step: Entry): boolean
-  make(targetFd: number, dirFd: number | undefined, step: Entry): void
+  make(targetFd: number, dirFd: number | undefined, step: Entry, clearsAcl: boolean): void
 }
 
-export function createSpecials(tally: Tally): Specials {
+export function createSpecials(attributesOf: NodeAttributes, tally: Tally): Specials {
   /** Where each file with several names stands first. */
   const first = new Map<string, Entry>()
   const keyOf = (node: Node): string | undefined => (node.type === 'file' && node.links > 1 ? `${node.device ?? 0}:${node.inode}` : undefined)
@@ -48,7 +46,7 @@ export function createSpecials(tally: Tally): Specials {
     }
   }
 
-  const special = (dirFd: number, step: Entry): void => {
+  const special = (dirFd: number, step: Entry, clearsAcl: boolean): void => {
     const { node } = step
     const standing = statAtIfPresent(dirFd, node.name)
     if (standing !== undefined) {
@@ -57,9 +55,16 @@ export function createSpecials(tally: Tally): Specials {
     }
     if (node.type === 'symlink') symlinkAt(node.target ?? new Uint8Array(0), dirFd, node.name)
     else if (node.type !== 'file' && node.type !== 'directory') {
-      mknodAt(dirFd, node.name, { type: node.type, mode: 0o600, rdevMajor: node.rdev?.major ?? 0, rdevMinor: node.rdev?.minor ?? 0 })
+      try {
+        mknodAt(dirFd, node.name, { type: node.type, mode: 0o600, rdevMajor: node.rdev?.major ?? 0, rdevMinor: node.rdev?.minor ?? 0 })
+      } catch (error) {
+        // It holds no bytes that could be missing.
+        if (!(error instanceof PosixError) || !NO_SPECIALS.has(error.code)) throw error
+        return tally.warning(pathOf(step), `the system refused a ${node.type === 'block' || node.type === 'character' ? 'device' : node.type} (${error.code})`)
+      }
     }
-    setSpecialAttributes(tally, dirFd, step)
+    const warning = setAttributesAt(dirFd, node.name, attributesOf(node, clearsAcl), node.type === 'symlink')
+    if (warning !== undefined) tally.warning(pathOf(step), warning)
     tally.otherDone()
   }
 
@@ -71,14 +76,14 @@ export function createSpecials(tally: Tally): Specials {
       if (origin === undefined) first.set(key, step)
       return origin !== undefined
     },
-    make(targetFd, dirFd, step) {
+    make(targetFd, dirFd, step, clearsAcl) {
       if (dirFd === undefined) return
       const key = keyOf(step.node)
       const origin = key === undefined ? undefined : first.get(key)
       if (step.node.type === 'file' && (origin === undefined || origin.folder.length === step.folder.length && equalBytes(pathOf(origin), pathOf(step)))) return
       try {
         if (origin !== undefined) link(targetFd, dirFd, step, origin)
-        else special(dirFd, step)
+        else special(dirFd, step, clearsAcl)
       } catch (error) {
         if (!(error instanceof PosixError) && !(error instanceof Refused)) throw error
         tally.problem(pathOf(step), 'failed', error.message)
@@ -87,22 +92,7 @@ export function createSpecials(tally: Tally): Specials {
   }
 }
 
-class Refused extends Error {}
+/** An ordinary user may make no devices, and some file systems hold no special files. */
+const NO_SPECIALS = new Set(['EPERM', 'ENOTSUP', 'ENOSYS', 'EOPNOTSUPP'])
 
-function setSpecialAttributes(tally: Tally, dirFd: number, step: Entry): void {
-  const { node } = step
-  const attributes = attributesOf(node)
-  const attempts: [string, () => void][] = [
-    ['owner', () => (attributes.uid === -1 ? undefined : fchownAt(dirFd, node.name, attributes.uid, attributes.gid))],
-    ['mode', () => (node.type === 'symlink' ? undefined : fchmodAt(dirFd, node.name, attributes.mode))],
-    ['times', () => setTimesAt(dirFd, node.name, attributes)],
-  ]
-  for (const [what, set] of attempts) {
-    try {
-      set()
-    } catch (error) {
-      if (!(error instanceof PosixError)) throw error
-      tally.warning(pathOf(step), `the system refused ${what} (${error.code})`)
-    }
-  }
-}
+class Refused extends Error {}

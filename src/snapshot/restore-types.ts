@@ -18,6 +18,10 @@ export interface RestoreOptions {
   readonly dryRun?: boolean | undefined
   /** Read every restored file again and compare it with the snapshot. */
   readonly verify?: boolean | undefined
+  /** Give owners by their numbers, whatever names the snapshot has for them. */
+  readonly numericIds?: boolean | undefined
+  /** Make holes of blocks of zeros, also in files that had none. Holes of the source come back anyway. */
+  readonly sparse?: boolean | undefined
   /** Worker threads; 0 does all work on the calling thread. */
   readonly threads: number
   readonly signal?: AbortSignal | undefined

@@ -5,6 +5,7 @@
  */
 import type { TargetAttributes } from '../util/target-file.ts'
 import type { ContentBlob } from './content.ts'
+import { createPlacement, type Placement } from './extents.ts'
 import type { Node } from './node.ts'
 import type { BlobUse, Read } from './restore-requests.ts'
 
@@ -20,6 +21,8 @@ export interface RestoreFile {
 /** A file on its way. */
 export interface Pending {
   readonly file: RestoreFile
+  /** Where in the file its blobs go. */
+  readonly placement: Placement
   /** Open under a temporary name, when its parts come from several reads. */
   open: { readonly fd: number; readonly dirFd: number; readonly temporary: Uint8Array } | undefined
   problem: { readonly reason: 'kept' | 'damaged' | 'failed'; readonly message: string } | undefined
@@ -44,8 +47,8 @@ export interface WindowGatherer {
   takeIfFull(last: Pending | undefined): RestoreWindow | undefined
   take(last: Pending | undefined): RestoreWindow
   addFile(file: RestoreFile): Pending
-  /** Where in the file the blobs end. */
-  addBlobs(pending: Pending, blobs: Iterable<ContentBlob>, from: number): number
+  /** Blobs for which the file has no room are a problem of it. */
+  addBlobs(pending: Pending, blobs: Iterable<ContentBlob>): void
 }
 
 const WINDOW_FILES = 2048
@@ -65,29 +68,33 @@ export function createWindowGatherer(): WindowGatherer {
     take,
     takeIfFull: (last) => (files.length >= WINDOW_FILES || uses.length >= WINDOW_BLOBS ? take(last) : undefined),
     addFile(file) {
-      const pending: Pending = { file, open: undefined, problem: undefined, isDone: false, isLong: false }
+      const { size, extents } = file.node
+      const pending: Pending = { file, placement: createPlacement(size, extents), open: undefined, problem: undefined, isDone: false, isLong: false }
       files.push(pending)
       return pending
     },
-    addBlobs(pending, blobs, from) {
-      let position = from
+    addBlobs(pending, blobs) {
       for (const blob of blobs) {
+        const position = pending.placement.place(blob.length)
+        if (position === undefined) return misfits(pending)
         uses.push({ file: pending, blob, position })
-        position += blob.length
       }
-      return position
     },
   }
 }
 
-/** Files all of whose blobs come with one read. */
+export function misfits(pending: Pending): void {
+  pending.problem ??= { reason: 'damaged', message: `the snapshot says ${pending.file.node.size} bytes and lists others` }
+}
+
+/** Files all of whose blobs come with one read, and that are written from their beginning on. */
 export function wholeFiles(reads: readonly Read<Pending>[]): Map<Pending, Read<Pending>> {
   const whole = new Map<Pending, Read<Pending>>()
   const spread = new Set<Pending>()
   for (const read of reads) {
     for (const uses of read.uses) {
       for (const { use } of uses) {
-        if (use.file.isLong) continue
+        if (use.file.isLong || use.file.file.node.extents !== undefined) continue
         const before = whole.get(use.file)
         if (before === undefined) whole.set(use.file, read)
         else if (before !== read) spread.add(use.file)

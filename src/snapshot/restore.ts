@@ -16,7 +16,7 @@ import type { Repository } from '../repository/repository.ts'
 import { createFileRestorer } from './restore-files.ts'
 import { createFolders } from './restore-folders.ts'
 import { createTargetLook } from './restore-look.ts'
-import { attributesOf } from './restore-owner.ts'
+import { nodeAttributes } from './restore-owner.ts'
 import { createSpecials } from './restore-specials.ts'
 import { createTally, type Tally } from './restore-tally.ts'
 import type { RestoreOptions, RestoreResult } from './restore-types.ts'
@@ -44,12 +44,13 @@ export async function restore(repository: Repository, options: RestoreOptions): 
 
   const targetFd = openTarget(options)
   try {
-    await using pool = await startOpenPool(options.dryRun === true ? 0 : options.threads, { repositoryId: repository.keyring.repositoryId, targetFd })
+    await using pool = await startOpenPool(options.dryRun === true ? 0 : options.threads, { repositoryId: repository.keyring.repositoryId, targetFd, sparse: options.sparse === true })
     const look = createTargetLook(repository, trees, snapshot.group)
-    const folders = createFolders(targetFd, tally, options.dryRun === true)
-    const specials = createSpecials(tally)
+    const attributesOf = nodeAttributes({ numericIds: options.numericIds === true })
+    const folders = createFolders(targetFd, attributesOf, tally, options.dryRun === true)
+    const specials = createSpecials(attributesOf, tally)
     await using files = createFileRestorer({
-      repository, catalogue, trees, dataKeys: openDataKeys(repository), pool, targetFd, signal,
+      repository, catalogue, trees, dataKeys: openDataKeys(repository), pool, targetFd, signal, sparse: options.sparse === true,
       onDone: (file, warning) => tally.fileDone(() => joinPath(file.folder, file.node.name), warning),
       onProblem: (file, reason, message) => tally.problem(joinPath(file.folder, file.node.name), reason, message),
       onBytes: tally.bytes,
@@ -83,7 +84,7 @@ export async function restore(repository: Repository, options: RestoreOptions): 
       if (standing === 'other') return tally.problem(pathOf(step), 'kept', 'another file stands there and was left as it is')
       if (options.dryRun === true) return tally.planned('create', pathOf(step), step.node.size)
       options.onEvent?.({ type: 'file', path: pathOf(step) })
-      return files.add({ folder: step.folder, node: step.node, attributes: attributesOf(step.node), onEnd: folders.begin() })
+      return files.add({ folder: step.folder, node: step.node, attributes: attributesOf(step.node, folders.handsDownAcl()), onEnd: folders.begin() })
     }
   } finally {
     if (targetFd !== -1) close(targetFd)
@@ -96,7 +97,7 @@ async function finishFolders(trees: TreeReader, selection: Selection, folders: R
     for (const step of steps) {
       if (step.kind === 'enter') folders.reopen(step.path, step.node)
       else if (step.kind === 'leave') folders.finish(step.node)
-      else specials.make(folders.targetFd, folders.current(), step)
+      else specials.make(folders.targetFd, folders.current(), step, folders.handsDownAcl())
     }
   }
 }

@@ -6,81 +6,45 @@
  * Folders are walked by descriptor, so a name exchanged for a link meanwhile leads nowhere.
  */
 import { compareBytes } from '../util/bytes.ts'
+import { nowNs } from '../util/clock.ts'
 import { throwIfAborted } from '../util/errors.ts'
 import { readlinkAt } from '../util/posix/create.ts'
-import { type DirectoryEntry, readEntries } from '../util/posix/directory.ts'
-import { AT_FDCWD, close, openAt, OPEN_DIRECTORY, O_DIRECTORY, O_RDONLY } from '../util/posix/open.ts'
-import { type FileStat, fstat, statAt } from '../util/posix/stat.ts'
-import { PosixError } from '../util/posix/system-error.ts'
-import type { Excluder } from './exclude.ts'
-import { createDeviceNumbers, isUnchanged, nodeOfStat } from './file-node.ts'
+import { groupName, userName } from '../util/posix/owners.ts'
+import type { FileStat } from '../util/posix/stat.ts'
+import { mayHaveHoles } from './extents.ts'
+import { createDeviceNumbers, hasSameAtime, hasSameContent, isUnchanged, nodeOfStat } from './file-node.ts'
 import type { Node } from './node.ts'
-import { createParentCursor, NO_PARENT, type ParentCursor } from './parent-cursor.ts'
-import { joinPath, type SourceBranch, sortedChildren } from './source-paths.ts'
-import type { TreeReader } from './tree-reader.ts'
-
-export type ScanEntry =
-  /** A folder begins. `parent` is its node in the parent snapshot. */
-  | { readonly kind: 'enter'; readonly node: Node; readonly parent: Node | undefined }
-  /** It ends. `isIdentical`: every entry of it is the parent's, and no other; `isSame`: so is the folder itself. */
-  | { readonly kind: 'leave'; readonly isIdentical: boolean; readonly isSame: boolean; readonly isAligned: boolean }
-  /** The parent's node still holds. `isAligned`: so did all before it in this folder, one by one. */
-  | { readonly kind: 'same'; readonly node: Node; readonly isAligned: boolean }
-  /** Complete, and new or changed. */
-  | { readonly kind: 'node'; readonly node: Node; readonly isNew: boolean }
-  /** A file whose content must be read. */
-  | { readonly kind: 'file'; readonly node: Node; readonly path: Uint8Array; readonly isNew: boolean }
-
-export interface ScanProblem {
-  readonly path: Uint8Array
-  readonly code: string
-  readonly message: string
-}
-
-export interface ScanOptions {
-  readonly root: SourceBranch
-  readonly parentTree: Uint8Array | undefined
-  readonly trees: TreeReader
-  readonly excluder: Excluder
-  /** Folders, as `device:inode`, that are left out with a word: the repository itself, the cache. */
-  readonly ownFolders: ReadonlyMap<string, string>
-  /** Whether tree blobs of the parent may be referred to without asking for each. */
-  readonly trustsTrees: boolean
-  /** Whether all that the parent's node refers to may be referred to. */
-  readonly isLive: (node: Node) => boolean | Promise<boolean>
-  readonly onProblem: (problem: ScanProblem) => void
-  readonly onOwnFolder: (path: Uint8Array, what: string) => void
-  /** Content of files up to this size is read whole, several in one batch. */
-  readonly smallFileBytes: number
-  readonly batchBytes: number
-  readonly signal?: AbortSignal | undefined
-}
+import type { ParentCursor } from './parent-cursor.ts'
+import { type Folder, openFolder, type Place, placeOf, problemsOf, rootFolder, statEntry, type Walk } from './scan-folder.ts'
+import type { FileEntry, KnownContent, ScanEntry, ScanOptions } from './scan-types.ts'
+import { createSourceFolders } from './source-folder.ts'
+import { joinPath } from './source-paths.ts'
+import { xattrsAt } from './source-xattrs.ts'
+import { DEPTH_LIMIT } from './tree-walk.ts'
 
 const BATCH_ENTRIES = 2048
 const BATCH_FILES = 256
 
-interface Folder {
-  readonly fd: number
-  readonly path: Uint8Array
-  readonly node: Node
-  readonly parent: Node | undefined
-  readonly cursor: ParentCursor
-  /** Names yet to come: of the folder itself, or the branches that lead down to what is wanted. */
-  readonly entries: readonly (DirectoryEntry & { readonly branch?: SourceBranch })[]
-  next: number
-  isAligned: boolean
-}
-
 export async function* scan(options: ScanOptions): AsyncGenerator<readonly ScanEntry[]> {
-  const devices = createDeviceNumbers()
+  const walk: Walk = { options, devices: createDeviceNumbers(), folders: createSourceFolders(), problem: problemsOf(options) }
   const stack: Folder[] = []
   let batch: ScanEntry[] = []
   let batchBytes = 0
   let batchFiles = 0
 
-  const problem = (path: Uint8Array, error: unknown): void => {
-    if (!(error instanceof PosixError)) throw error
-    options.onProblem({ path, code: error.code, message: error.message })
+  const takeBatch = (): readonly ScanEntry[] => {
+    const taken = batch
+    batch = []
+    batchBytes = 0
+    batchFiles = 0
+    return taken
+  }
+
+  const addFile = (entry: FileEntry, isSmall: boolean): void => {
+    entry.folder.hold()
+    batch.push(entry)
+    batchFiles++
+    batchBytes += isSmall ? entry.node.size : options.batchBytes
   }
 
   const enter = (folder: Folder): void => {
@@ -89,32 +53,54 @@ export async function* scan(options: ScanOptions): AsyncGenerator<readonly ScanE
   }
 
   try {
-    enter(rootFolder(options, devices))
+    enter(rootFolder(walk))
     while (stack.length > 0) {
       const folder = stack.at(-1)!
-      if (folder.next === folder.entries.length) {
+      const entry = folder.entries.next()
+      if (entry === undefined) {
         stack.pop()
-        if (folder.fd !== -1) close(folder.fd)
+        folder.source?.leave()
         const above = stack.at(-1)
         const isIdentical = folder.isAligned && (await isExhausted(folder.cursor))
         const isSame = isIdentical && folder.parent !== undefined && isSameFolder(folder.parent, folder.node)
         const isAligned = isSame && above !== undefined && above.isAligned && !above.cursor.hasSkipped
         if (above !== undefined) above.isAligned = isAligned
         batch.push({ kind: 'leave', isIdentical, isSame, isAligned })
+        if (walk.folders.isFull()) {
+          yield takeBatch()
+          await walk.folders.room()
+        }
         continue
       }
-      const entry = folder.entries[folder.next++]!
       const path = joinPath(folder.path, entry.name)
-      if (entry.branch === undefined && options.excluder.excludes(path, entry.type === 'directory')) continue
+      const taken = folder.filter?.takes(path, entry.type === 'directory')
+      if (taken !== undefined) {
+        options.onTaken(path, taken)
+        continue
+      }
       let before = folder.cursor.at(entry.name)
       while (before === 'behind') {
         await folder.cursor.advance()
         before = folder.cursor.at(entry.name)
       }
       if (folder.cursor.hasSkipped) folder.isAligned = false
-      const stat = statEntry(folder, entry, path, problem)
+      const place = placeOf(folder, entry)
+      const stat = entry.branch?.stream === undefined ? statEntry(walk, entry, place, path) : undefined
+      if (entry.branch?.stream !== undefined) {
+        folder.isAligned = false
+        batch.push({ kind: 'stream', node: streamNode(entry.name), path, stream: entry.branch.stream, isNew: before === undefined })
+        yield takeBatch()
+        continue
+      }
       if (stat === undefined) {
         folder.isAligned = false
+        continue
+      }
+      // Some file systems do not tell the type of an entry before it is asked for.
+      const late = entry.type === 'unknown' && stat.type === 'directory' ? folder.filter?.takes(path, true) : undefined
+      const unwanted = late ?? (stat.type === 'file' ? options.filter.takesFile(stat) : undefined)
+      if (unwanted !== undefined) {
+        options.onTaken(path, unwanted)
         continue
       }
       if (stat.type === 'directory') {
@@ -124,129 +110,85 @@ export async function* scan(options: ScanOptions): AsyncGenerator<readonly ScanE
           folder.isAligned = false
           continue
         }
-        const opened = openFolder(options, devices, folder, entry, stat, path, before, problem)
-        if (opened !== undefined) enter(opened)
+        if (stack.length >= DEPTH_LIMIT) {
+          options.onProblem({ path, code: 'ELOOP', message: `it lies deeper than ${DEPTH_LIMIT} folders and is left out` })
+          folder.isAligned = false
+          continue
+        }
+        const opened = openFolder(walk, folder, entry, place, stat, path, before)
+        if (opened === undefined) folder.isAligned = false
+        else enter(opened)
         continue
       }
-      if (before !== undefined && isUnchanged(before, stat) && (await options.isLive(before))) {
-        batch.push({ kind: 'same', node: before, isAligned: folder.isAligned })
+      const isSame = before !== undefined && isUnchanged(before, stat) && (await options.isLive(before))
+      if (isSame && (options.withAtime !== true || hasSameAtime(before!, stat))) {
+        batch.push({ kind: 'same', node: before!, isAligned: folder.isAligned })
       } else {
         folder.isAligned = false
-        const node = nodeOfStat(entry.name, stat, before, devices)
+        const xattrs = isSame ? before!.xattrs : xattrsAt(place.dirFd, place.name, (error) => walk.problem(path, error))
+        const node = { ...nodeOfStat(entry.name, stat, before, walk.devices, options.withAtime), xattrs }
+        const isNew = before === undefined
         if (stat.type === 'file') {
-          const isSmall = stat.size <= options.smallFileBytes
-          if (batchFiles > 0 && (!isSmall || batchBytes + stat.size > options.batchBytes)) {
-            yield batch
-            batch = []
-            batchBytes = 0
-            batchFiles = 0
+          const known = await knownContent(options, path, stat, before, isSame)
+          if (known !== undefined) {
+            batch.push({ kind: 'known', node: { ...node, content: known.content, extents: known.extents }, path, from: known === before ? 'parent' : 'journal', isNew })
+          } else {
+            const isSmall = stat.size <= options.smallFileBytes
+            if (batchFiles > 0 && (!isSmall || batchBytes + stat.size > options.batchBytes)) yield takeBatch()
+            addFile({ kind: 'file', node, path, folder: place.folder, name: place.name, isNew, mayHaveHoles: mayHaveHoles(stat.size, stat.blocks) }, isSmall)
           }
-          batch.push({ kind: 'file', node, path, isNew: before === undefined })
-          batchFiles++
-          batchBytes += isSmall ? stat.size : options.batchBytes
         } else {
-          const complete = completed(node, folder, entry, path, problem)
-          if (complete !== undefined) batch.push({ kind: 'node', node: complete, isNew: before === undefined })
+          const complete = completed(walk, node, place, path)
+          if (complete !== undefined) batch.push({ kind: 'node', node: complete, isNew })
         }
       }
       if (batch.length >= BATCH_ENTRIES || batchFiles >= BATCH_FILES || batchBytes >= options.batchBytes) {
         throwIfAborted(options.signal)
-        yield batch
-        batch = []
-        batchBytes = 0
-        batchFiles = 0
+        yield takeBatch()
       }
     }
-    yield batch
+    yield takeBatch()
   } finally {
-    for (const folder of stack) if (folder.fd !== -1) close(folder.fd)
+    for (const folder of stack) folder.source?.leave()
+    for (const entry of batch) if (entry.kind === 'file') entry.folder.release()
   }
 }
 
-type OnProblem = (path: Uint8Array, error: unknown) => void
-type Devices = ReturnType<typeof createDeviceNumbers>
-const ROOT = Buffer.from('/')
+/** What is known of a file's content without reading it. */
+async function knownContent(options: ScanOptions, path: Uint8Array, stat: FileStat, before: Node | undefined, isSame: boolean): Promise<KnownContent | undefined> {
+  if (isSame) return before
+  const isRelaxed = options.ignoreInode === true || options.ignoreCtime === true
+  if (isRelaxed && before !== undefined && hasSameContent(before, stat, options) && (await options.isLive(before))) return before
+  const known = options.known?.(path)
+  return known !== undefined && hasSameContent(known, stat, options) && (await options.isKnownLive(known)) ? known : undefined
+}
+
+/** Of a stream the system knows nothing; who reads it owns it. */
+function streamNode(name: Uint8Array): Node {
+  const ns = nowNs()
+  const time = { s: Number(ns / 1_000_000_000n), ns: Number(ns % 1_000_000_000n) }
+  const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0]
+  return { name, type: 'file', mode: 0o600, uid, gid, user: userName(uid), group: groupName(gid), size: 0, mtimeS: time.s, mtimeNs: time.ns, ctimeS: time.s, ctimeNs: time.ns, inode: 0, links: 1 }
+}
 
 function isExhausted(cursor: ParentCursor): Promise<boolean> {
   return cursor.isExhausted().catch(() => false)
-}
-
-function cursorOf(options: ScanOptions, before: Node | undefined): ParentCursor {
-  return before?.subtree === undefined ? NO_PARENT : createParentCursor(tolerant(options.trees.nodes(before.subtree)))
-}
-
-/** A parent that cannot be read only means that more is read from the source. */
-async function* tolerant(lists: AsyncGenerator<readonly Node[]>): AsyncGenerator<readonly Node[]> {
-  try {
-    yield* lists
-  } catch {
-    yield [MISMATCH]
-  }
-}
-
-/** Sorts behind every name, so that a list broken off is never taken for a complete one. */
-const MISMATCH: Node = { name: new Uint8Array(256).fill(255), type: 'socket', mode: 0, uid: 0, gid: 0, size: 0, mtimeS: 0, mtimeNs: 0, ctimeS: 0, ctimeNs: 0, inode: 0, links: 0 }
-
-function rootFolder(options: ScanOptions, devices: Devices): Folder {
-  const fd = openAt(AT_FDCWD, ROOT, O_RDONLY | O_DIRECTORY)
-  const node = { ...nodeOfStat(new Uint8Array(0), fstat(fd), undefined, devices) }
-  const parent = options.parentTree === undefined ? undefined : { ...node, subtree: options.parentTree }
-  return { fd, path: ROOT, node, parent, cursor: cursorOf(options, parent), entries: listed(options.root, fd), next: 0, isAligned: parent !== undefined && options.trustsTrees }
-}
-
-/** What of a folder is walked: all of it, or the branches that lead down to what is wanted. */
-function listed(branch: SourceBranch | undefined, fd: number): Folder['entries'] {
-  if (branch === undefined || branch.isWhole) return readEntries(fd)
-  return sortedChildren(branch).map((child) => ({ name: Buffer.from(child.name), type: 'unknown', branch: child }))
-}
-
-function statEntry(folder: Folder, entry: Folder['entries'][number], path: Uint8Array, problem: OnProblem): FileStat | undefined {
-  try {
-    // Above what is wanted, a link to a folder stands for the folder: the path was given so.
-    const isOnTheWay = entry.branch !== undefined && !entry.branch.isWhole
-    if (isOnTheWay) return statAt(folder.fd, entry.name, { follow: true })
-    return statAt(folder.fd, entry.name)
-  } catch (error) {
-    problem(path, error)
-    return undefined
-  }
-}
-
-function openFolder(options: ScanOptions, devices: Devices, above: Folder, entry: Folder['entries'][number], stat: FileStat, path: Uint8Array, before: Node | undefined, problem: OnProblem): Folder | undefined {
-  const node = nodeOfStat(entry.name, stat, before, devices)
-  const parent = before?.type === 'directory' ? before : undefined
-  let fd = -1
-  let entries: Folder['entries'] = []
-  let isAligned = parent !== undefined && options.trustsTrees
-  try {
-    const isOnTheWay = entry.branch !== undefined && !entry.branch.isWhole
-    fd = openAt(above.fd, entry.name, isOnTheWay ? O_RDONLY | O_DIRECTORY : OPEN_DIRECTORY)
-    entries = listed(entry.branch, fd)
-  } catch (error) {
-    problem(path, error)
-    isAligned = false
-    if (fd !== -1) close(fd)
-    fd = -1
-    // It is there, but not to be opened: it is kept as an empty folder, and reported.
-    if (error instanceof PosixError && error.code === 'ENOENT') return undefined
-  }
-  return { fd, path, node, parent, cursor: cursorOf(options, parent), entries, next: 0, isAligned }
 }
 
 function isSameFolder(before: Node, now: Node): boolean {
   return (
     before.mtimeNs === now.mtimeNs && before.mtimeS === now.mtimeS && before.ctimeNs === now.ctimeNs && before.ctimeS === now.ctimeS &&
     before.inode === now.inode && before.mode === now.mode && before.uid === now.uid && before.gid === now.gid && before.links === now.links &&
-    before.user === now.user && before.group === now.group && compareBytes(before.name, now.name) === 0
+    before.user === now.user && before.group === now.group && before.atime?.s === now.atime?.s && before.atime?.ns === now.atime?.ns && compareBytes(before.name, now.name) === 0
   )
 }
 
-function completed(node: Node, folder: Folder, entry: DirectoryEntry, path: Uint8Array, problem: OnProblem): Node | undefined {
+function completed(walk: Walk, node: Node, place: Place, path: Uint8Array): Node | undefined {
   if (node.type !== 'symlink') return node
   try {
-    return { ...node, target: readlinkAt(folder.fd, entry.name) }
+    return { ...node, target: readlinkAt(place.dirFd, place.name) }
   } catch (error) {
-    problem(path, error)
+    walk.problem(path, error)
     return undefined
   }
 }

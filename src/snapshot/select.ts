@@ -23,16 +23,19 @@ export function shortId(id: string): string {
  * The one snapshot that is meant. `latest` is the newest by start time and never one dated later
  * than now; `latest~2` is the second before it.
  * @param snapshots - what the filters left
+ * @param forgotten - to say of one of them that it is forgotten, and not that it is unknown
  * @throws {BackupError} SNAPSHOT_NOT_FOUND; AMBIGUOUS_ID - `details.candidates` holds the ids
  */
-export function resolveSnapshot(snapshots: readonly Snapshot[], text: string, nowNs: bigint): Snapshot {
+export function resolveSnapshot(snapshots: readonly Snapshot[], text: string, nowNs: bigint, forgotten: readonly Snapshot[] = []): Snapshot {
   const latest = LATEST.exec(text)
   if (latest !== null) return latestBut(snapshots, Number(latest[1] ?? 0), text, nowNs)
   const beginning = text.toLowerCase()
   if (!ID_BEGINNING.test(beginning)) throw new BackupError('SNAPSHOT_NOT_FOUND', `"${text}" is no snapshot: give an id or the beginning of one, "latest", or "latest~1" for the one before it`)
-  if (snapshots.length === 0) throw noneAtAll()
   const found = snapshots.filter((snapshot) => snapshot.id.startsWith(beginning))
   const [first] = found
+  const gone = first === undefined ? forgotten.find((snapshot) => snapshot.id.startsWith(beginning)) : undefined
+  if (gone !== undefined) throw new BackupError('SNAPSHOT_NOT_FOUND', `snapshot ${shortId(gone.id)} is forgotten; "nacre unforget ${shortId(gone.id)}" brings it back until a prune has planned its end`, { details: { snapshot: gone.id } })
+  if (snapshots.length === 0) throw noneAtAll()
   if (first === undefined) throw new BackupError('SNAPSHOT_NOT_FOUND', `there is no snapshot "${text}"; "nacre snapshots" lists them`, { details: { snapshot: text } })
   if (found.length > 1) throw ambiguous(text, found)
   return first
@@ -82,23 +85,35 @@ export interface SnapshotFilter {
   readonly labels?: readonly string[] | undefined
   /** All of them must be among the snapshot's paths. Made absolute. */
   readonly paths?: readonly (string | Uint8Array)[] | undefined
+  /** Begun before then. */
+  readonly beforeNs?: bigint | undefined
+  /** Begun then or later. */
+  readonly afterNs?: bigint | undefined
 }
 
 /** Those that pass every filter, in their order. A filter that is not there or empty lets all pass. */
 export function filterSnapshots(snapshots: readonly Snapshot[], filter: SnapshotFilter): Snapshot[] {
-  const { hosts = [], tags = [], labels = [], paths = [] } = filter
-  const tagSets = tags.map((text) => text.split(',').map((tag) => tag.trim()).filter((tag) => tag !== ''))
+  const { hosts = [], tags = [], labels = [], paths = [], beforeNs, afterNs } = filter
+  const tagSets = tags.map(tagsOf)
   const wanted = paths.map(absolutePath)
   return snapshots.filter((snapshot) => {
     if (hosts.length > 0 && !hosts.includes(snapshot.host)) return false
     if (labels.length > 0 && !labels.includes(snapshot.label)) return false
-    if (tagSets.length > 0 && !tagSets.some((set) => hasTags(snapshot, set))) return false
+    if (tagSets.length > 0 && !tagSets.some((set) => hasTags(snapshot.tags, set))) return false
+    if (beforeNs !== undefined && snapshot.startNs >= beforeNs) return false
+    if (afterNs !== undefined && snapshot.startNs < afterNs) return false
     return wanted.every((path) => snapshot.paths.some((own) => compareBytes(own, path) === 0))
   })
 }
 
-function hasTags(snapshot: Snapshot, set: readonly string[]): boolean {
-  return set.length === 0 ? snapshot.tags.length === 0 : set.every((tag) => snapshot.tags.includes(tag))
+/** The tags of `a,b`; none of the empty text. */
+export function tagsOf(text: string): string[] {
+  return text.split(',').map((tag) => tag.trim()).filter((tag) => tag !== '')
+}
+
+/** Whether all of the set are among the tags; the empty set means that there is no tag at all. */
+export function hasTags(tags: readonly string[], set: readonly string[]): boolean {
+  return set.length === 0 ? tags.length === 0 : set.every((tag) => tags.includes(tag))
 }
 
 /** Absolute and normal, as snapshots hold their paths. */

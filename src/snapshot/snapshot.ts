@@ -1,6 +1,8 @@
 /** A snapshot's record: what was backed up, where from, when, and what came of it. */
 import { asArray, asBytes, asCount, asI64, asInteger, asMap, asText, asTexts, type CborMap, decodeCbor, encodeCbor, optional } from '../codec/cbor.ts'
 import { toHex } from '../util/bytes.ts'
+import type { Forgetting } from '../repository/forgotten.ts'
+import type { Mark, Pin } from '../repository/mark.ts'
 import { type Content, contentFromCbor, contentToCbor } from './content.ts'
 
 export interface SnapshotSummary {
@@ -45,12 +47,33 @@ export interface SnapshotRecord {
   /** Counts the snapshots of a host; the one before is named, so that a missing one shows. */
   readonly sequence: number
   readonly previous?: string | undefined
+  /** Retention keeps the snapshot until then. */
+  readonly keepUntilNs?: bigint | undefined
 }
 
+/** A snapshot as it is now: what its record says, but for what marks have changed since. */
 export interface Snapshot extends SnapshotRecord {
   /** 32 hex digits. */
   readonly id: string
   readonly group: number
+  /** Retention keeps it for ever, or until that time. */
+  readonly pin?: Pin | undefined
+  /** Who forgot it, where it is forgotten. */
+  readonly forgotten?: Forgetting | undefined
+}
+
+/** The snapshot of a record, with the marks that it bears. */
+export function markedSnapshot(record: SnapshotRecord, id: string, group: number, mark: Mark | undefined): Snapshot {
+  const pin = mark?.pin ?? record.keepUntilNs
+  return {
+    ...record,
+    id,
+    group,
+    tags: mark?.tags ?? record.tags,
+    label: mark?.label ?? record.label,
+    description: mark?.description ?? record.description,
+    pin: pin === 'none' ? undefined : pin,
+  }
 }
 
 /** Of what was skipped, so much stands in the record: it is to stay small. */
@@ -78,6 +101,7 @@ export function encodeSnapshot(record: SnapshotRecord): Uint8Array {
   if (record.parent !== undefined) map.set(11, sidBytes(record.parent))
   if (record.previous !== undefined) map.set(17, sidBytes(record.previous))
   if (record.skippedAll !== undefined) map.set(18, contentToCbor(record.skippedAll))
+  if (record.keepUntilNs !== undefined) map.set(19, record.keepUntilNs)
   return encodeCbor(map)
 }
 
@@ -126,5 +150,6 @@ export function decodeSnapshot(bytes: Uint8Array): SnapshotRecord {
     program: asText(map.get(15), 'program'),
     sequence: asCount(map.get(16), 'sequence'),
     previous: optional(map, 17, asSid, 'previous'),
+    keepUntilNs: optional(map, 19, asI64, 'keep until'),
   }
 }

@@ -9,6 +9,25 @@ export interface SourceBranch {
   /** All of it is wanted; its children, if any, are then part of it. */
   isWhole: boolean
   readonly children: Map<string, SourceBranch>
+  /** Where it really lies, if not where it is shown. */
+  real?: Uint8Array | undefined
+  /** A file whose content comes from elsewhere. */
+  stream?: SourceStream | undefined
+}
+
+/** A file that is no file: its bytes come once, from a pipe. */
+export interface SourceStream {
+  readonly chunks: AsyncIterable<Uint8Array>
+  /** Resolves when all that gave the bytes has ended well. */
+  readonly finish: () => Promise<void>
+}
+
+/** What is to be backed up. */
+export interface SourcePath {
+  /** Absolute and normal, as the snapshot has it. */
+  readonly path: Uint8Array
+  readonly real?: Uint8Array | undefined
+  readonly stream?: SourceStream | undefined
 }
 
 const SLASH = 0x2f
@@ -18,9 +37,9 @@ export function emptyBranch(name: Uint8Array): SourceBranch {
 }
 
 /** @param paths - absolute and normal: no `.`, `..` or doubled slashes */
-export function branchesOf(paths: readonly Uint8Array[]): SourceBranch {
+export function branchesOf(paths: readonly SourcePath[]): SourceBranch {
   const root = emptyBranch(new Uint8Array(0))
-  for (const path of paths) {
+  for (const { path, real, stream } of paths) {
     let branch = root
     for (const name of splitPath(path)) {
       const key = Buffer.from(name).toString('latin1')
@@ -29,8 +48,15 @@ export function branchesOf(paths: readonly Uint8Array[]): SourceBranch {
       branch = next
     }
     branch.isWhole = true
+    branch.real = real
+    branch.stream = stream
   }
   return root
+}
+
+/** Whether something that does not lie there is shown below: the folders above it need not exist. */
+export function leadsElsewhere(branch: SourceBranch): boolean {
+  return branch.real !== undefined || branch.stream !== undefined || [...branch.children.values()].some(leadsElsewhere)
 }
 
 export function sortedChildren(branch: SourceBranch): SourceBranch[] {

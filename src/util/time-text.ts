@@ -1,7 +1,8 @@
 /**
- * Times as text (RFC 3339), with all nine digits of a nanosecond. The calendar is computed here on
- * whole numbers, since Date keeps milliseconds and ends at the year 275760, and file systems do not.
+ * Times as text (RFC 3339), with all nine digits of a nanosecond. Date keeps
+ * milliseconds and ends at the year 275760, which file systems do not.
  */
+import { civilOf, daysOf, daysOfMonth, floorDivide } from './calendar.ts'
 import { zoneOffsetMinutes } from './clock.ts'
 import { BackupError } from './errors.ts'
 
@@ -15,9 +16,6 @@ export interface ParsedTime {
 const SECOND_NS = 1_000_000_000n
 const MINUTE_NS = 60n * SECOND_NS
 const DAY_SECONDS = 86_400n
-const ERA_DAYS = 146_097n
-/** Days from 0000-03-01 to the epoch: years counted from March end with their leap day. */
-const EPOCH_DAYS = 719_468n
 
 /** `2024-02-29T13:00:05.000000001+01:00`, with `Z` for UTC; years beyond four digits carry a sign and six or more. */
 export function formatTime(ns: bigint, zoneMinutes: number): string {
@@ -73,31 +71,6 @@ function zoneOf(offset: string, text: string): number {
   return offset.startsWith('-') && zone > 0 ? -zone : zone
 }
 
-function daysOfMonth(year: number, month: number): number {
-  const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
-  return month === 2 ? (isLeap ? 29 : 28) : [4, 6, 9, 11].includes(month) ? 30 : 31
-}
-
-/** Days since the epoch of a day of the Gregorian calendar, which is taken to have been always. */
-function daysOf(year: bigint, month: bigint, day: bigint): bigint {
-  const y = month <= 2n ? year - 1n : year
-  const era = floorDivide(y, 400n)
-  const yearOfEra = y - era * 400n
-  const dayOfYear = (153n * (month > 2n ? month - 3n : month + 9n) + 2n) / 5n + day - 1n
-  return era * ERA_DAYS + yearOfEra * 365n + yearOfEra / 4n - yearOfEra / 100n + dayOfYear - EPOCH_DAYS
-}
-
-function civilOf(days: bigint): { year: bigint; month: bigint; day: bigint } {
-  const z = days + EPOCH_DAYS
-  const era = floorDivide(z, ERA_DAYS)
-  const dayOfEra = z - era * ERA_DAYS
-  const yearOfEra = (dayOfEra - dayOfEra / 1460n + dayOfEra / 36_524n - dayOfEra / 146_096n) / 365n
-  const dayOfYear = dayOfEra - (365n * yearOfEra + yearOfEra / 4n - yearOfEra / 100n)
-  const fromMarch = (5n * dayOfYear + 2n) / 153n
-  const month = fromMarch < 10n ? fromMarch + 3n : fromMarch - 9n
-  return { year: yearOfEra + era * 400n + (month <= 2n ? 1n : 0n), month, day: dayOfYear - (153n * fromMarch + 2n) / 5n + 1n }
-}
-
 function offsetText(zoneMinutes: number): string {
   if (zoneMinutes === 0) return 'Z'
   const zone = Math.abs(zoneMinutes)
@@ -111,9 +84,4 @@ function yearText(year: bigint): string {
 
 function pad(value: bigint | number, digits: number): string {
   return String(value).padStart(digits, '0')
-}
-
-function floorDivide(value: bigint, by: bigint): bigint {
-  const quotient = value / by
-  return value < 0n && quotient * by !== value ? quotient - 1n : quotient
 }

@@ -6,7 +6,7 @@ import { clearCache } from '../../src/features/cache-store.ts'
 import { checkRepository } from '../../src/features/check.ts'
 import { rememberedSnapshots, rememberSnapshot } from '../../src/repository/catalogue/last-snapshots.ts'
 import { encodeGcRecord, gcName } from '../../src/repository/gc-record.ts'
-import type { BackupOptions } from '../../src/snapshot/backup.ts'
+import type { BackupOptions } from '../../src/snapshot/backup-types.ts'
 import { namesIn, PERSON } from '../repository/support.ts'
 import { snapshotPlace, type SnapshotPlace } from './place.ts'
 

@@ -38,11 +38,19 @@ const anyNode: fc.Arbitrary<Node> = fc
     subtree: maybe(bytes(32, 32)),
     target: maybe(bytes(1, 300).map((raw) => raw.map((byte) => byte || 1))),
     rdev: maybe(fc.record({ major: u32, minor: u32 })),
-    xattrs: maybe(fc.array(fc.record({ name: bytes(1, 20), value: bytes(0, 40) }), { maxLength: 4 })),
-    extents: maybe(fc.array(fc.record({ offset: fc.maxSafeNat(), length: fc.maxSafeNat() }), { maxLength: 4 })),
+    xattrs: maybe(fc.array(fc.record({ name: anyName, value: bytes(0, 40) }), { maxLength: 4 })),
+    extents: maybe(fc.array(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 2 ** 40 })), { maxLength: 4 })),
   })
-  // Only a file has a size.
-  .map((node) => ({ ...node, size: node.type === 'file' ? node.size : 0 }))
+  // Only a file has a size and extents; those ascend, and end before the file does.
+  .map(({ extents, ...node }) => {
+    if (node.type !== 'file') return { ...node, size: 0, extents: undefined }
+    let end = 0
+    const placed = extents?.map(([gap, length]) => {
+      end += gap + length
+      return { offset: end - length, length }
+    })
+    return { ...node, size: Math.max(node.size, end), extents: placed }
+  })
 
 const plain: Node = { name: utf8('name'), type: 'file', mode: 0o644, uid: 0, gid: 0, size: 0, mtimeS: 1, mtimeNs: 2, ctimeS: 3, ctimeNs: 4, inode: 5, links: 1 }
 
@@ -54,6 +62,27 @@ function decodedWith(...changes: readonly (readonly [number, unknown])[]): Node 
 }
 
 describe('a node', () => {
+  test.each<[string, number, readonly unknown[]]>([
+    ['is empty', 100, [[0, 0]]],
+    ['overlaps the one before', 100, [[0, 10], [9, 10]]],
+    ['comes before the one before', 100, [[50, 10], [0, 10]]],
+    ['ends behind the file', 100, [[50, 51]]],
+    ['is beyond all numbers', 100, [[2 ** 53 - 1, 2 ** 53 - 1]]],
+    ['has no length', 100, [[3]]],
+  ])('is refused when an extent %s', (_what, size, extents) => {
+    expectRefused(() => decodedWith([8, size], [24, extents]), 'CORRUPT')
+    expect(decodedWith([8, size], [24, [[0, 10], [10, 90]]]).extents).toHaveLength(2)
+  })
+
+  test.each<[string, readonly unknown[]]>([
+    ['has no name', [new Uint8Array(0), new Uint8Array(1)]],
+    ['has a name with a zero byte', [Uint8Array.of(117, 0), new Uint8Array(1)]],
+    ['has too long a name', [new Uint8Array(256).fill(97), new Uint8Array(1)]],
+    ['has too long a value', [Uint8Array.of(97), new Uint8Array(65_537)]],
+  ])('is refused when an extended attribute %s', (_what, attribute) => {
+    expectRefused(() => decodedWith([23, [attribute]]), 'CORRUPT')
+  })
+
   test('comes back as it was, whatever its name and fields', () => {
     fc.assert(fc.property(anyNode, (node) => void expect(nodeFromCbor(decodeCbor(encodeCbor(nodeToCbor(node))))).toEqual(node)))
   })

@@ -1,47 +1,60 @@
 import { availableParallelism, setPriority } from 'node:os'
-import { BackupError, backup, type BackupEvent, type BackupResult, loadSnapshots, nowNs, parseTime, resolveSnapshot, shortId, textFields } from '../../index.ts'
+import { BackupError, backup, type BackupResult, loadSnapshots, nowNs, resolveSnapshot } from '../../index.ts'
+import { onEvent, summaryJson, tell } from '../backup-output.ts'
 import type { Arguments, Command } from '../command.ts'
-import { display, displayPath } from '../display.ts'
 import { EXIT } from '../exit-codes.ts'
-import { count, duration, grouped, size } from '../format.ts'
-import type { Output } from '../output.ts'
+import { timeOf } from '../filters.ts'
+import { excludedCounts } from '../excluded.ts'
 import { person } from '../person.ts'
-import { type Progress, startProgress } from '../progress.ts'
-import { argumentBytes } from '../raw-arguments.ts'
+import { startProgress } from '../progress.ts'
+import { FILTER_OPTIONS, filterOf } from '../backup-filter.ts'
+import { SOURCE_OPTIONS, sourcesOf } from '../backup-sources.ts'
 
-const SHOWN = 20
 const LOW_PRIORITY = 10
 
 export const command: Command = {
-  usage: 'backup PATH…',
+  usage: 'backup [PATH…]',
   summary: 'Makes a snapshot of files and folders. Only what the repository does not have yet is stored.',
   example: ['-r /backup/repo backup /home/me --exclude node_modules --tag daily', 'back up a home folder'],
   options: {
     tag: { kind: 'texts', value: 'TAG', describe: 'tag the snapshot (may be repeated; commas part several)' },
     label: { kind: 'text', value: 'LABEL', describe: 'label the snapshot' },
     description: { kind: 'text', value: 'TEXT', describe: 'say what the snapshot is for' },
+    'keep-until': { kind: 'text', value: 'DATE', describe: 'pin the snapshot: forget keeps it until then' },
     host: { kind: 'text', value: 'HOST', describe: 'name of the host, if not this one\'s' },
     time: { kind: 'text', value: 'TIME', describe: 'time of the snapshot, if not now' },
     parent: { kind: 'text', value: 'SNAPSHOT', describe: 'compare with this snapshot, not the last of the same host and paths' },
     force: { kind: 'flag', describe: 'read every file, changed or not' },
-    exclude: { kind: 'texts', value: 'PATTERN', describe: 'leave out what a gitignore pattern matches (may be repeated)' },
+    ...FILTER_OPTIONS,
+    'allow-empty': { kind: 'flag', describe: 'make a snapshot also where all is left out' },
+    ...SOURCE_OPTIONS,
+    'skip-if-unchanged': { kind: 'flag', describe: 'make no snapshot where nothing has changed since the parent' },
+    'ignore-inode': { kind: 'flag', describe: 'take no file for changed because it has another inode' },
+    'ignore-ctime': { kind: 'flag', describe: 'take no file for changed because its ctime is another' },
+    'with-atime': { kind: 'flag', describe: 'save the times of the last access' },
     compression: { kind: 'text', value: 'LEVEL', describe: 'zstd level from -7 to 19, or off (2)' },
     threads: { kind: 'text', value: 'N', describe: 'worker threads; 0 works without any (one per core)' },
     'verify-upload': { kind: 'text', value: 'all|10%|off', describe: 'how much is opened again before it is stored (all)' },
     'low-priority': { kind: 'flag', describe: 'yield to other programs' },
     'dry-run': { kind: 'flag', describe: 'do everything but store' },
   },
-  positionals: [1, Number.POSITIVE_INFINITY],
+  positionals: [0, Number.POSITIVE_INFINITY],
   outlivesReader: true,
   async run({ args, output, signal, openRepository }) {
     const options = {
-      paths: args.positionals.map(argumentBytes),
+      ...(await sourcesOf(args, signal)),
+      filter: await filterOf(args),
+      allowEmpty: args.flag('allow-empty'),
+      skipIfUnchanged: args.flag('skip-if-unchanged'),
+      ignoreInode: args.flag('ignore-inode'),
+      ignoreCtime: args.flag('ignore-ctime'),
+      withAtime: args.flag('with-atime'),
       tags: args.texts('tag').flatMap((text) => text.split(',')).filter((tag) => tag !== ''),
       label: args.text('label'),
       description: args.text('description'),
-      timeNs: args.text('time') === undefined ? undefined : parseTime(args.text('time')!).ns,
+      keepUntilNs: timeOf(args, 'keep-until'),
+      timeNs: timeOf(args, 'time'),
       force: args.flag('force'),
-      exclude: args.texts('exclude'),
       level: levelOf(args.text('compression')),
       threads: threadsOf(args),
       verifyFraction: fractionOf(args.text('verify-upload')),
@@ -52,14 +65,15 @@ export const command: Command = {
     const parentText = args.text('parent')
     const parent = parentText === undefined ? undefined : resolveSnapshot((await loadSnapshots(repository, { signal })).snapshots, parentText, nowNs())
     const progress = startProgress(output, 'file')
+    const excluded = excludedCounts(output)
     let result: BackupResult
     try {
-      result = await backup(repository, { ...options, parent, person: person(args.text('host')), signal, onEvent: onEvent(output, progress) })
+      result = await backup(repository, { ...options, parent, person: person(args.text('host')), signal, onEvent: onEvent(output, progress, excluded) })
     } finally {
       progress.stop()
     }
     if (output.isJson) output.json(summaryJson(result))
-    else tell(output, result, options.dryRun)
+    else tell(output, result, options.dryRun, excluded)
     return result.skippedCount > 0 ? EXIT.incomplete : EXIT.done
   },
 }
@@ -84,54 +98,4 @@ function fractionOf(text: string | undefined): number | undefined {
   const percent = /^(\d{1,3}(?:\.\d+)?)%$/.exec(text)?.[1]
   if (percent === undefined || Number(percent) > 100) throw new BackupError('INVALID_ARGUMENT', `--verify-upload takes all, off or a share such as 10%, not "${text}"`)
   return Number(percent) / 100
-}
-
-function onEvent(output: Output, progress: Progress): (event: BackupEvent) => void {
-  let shown = 0
-  return (event) => {
-    switch (event.type) {
-      case 'expectation':
-        return progress.expect(event.files, event.bytes)
-      case 'file':
-        return progress.file(event.path)
-      case 'bytes':
-        progress.done()
-        return progress.bytes(event.bytes)
-      case 'notice':
-        return output.warn(`nacre: ${display(event.message)}`)
-      case 'skipped': {
-        const { path, reason, message } = event.skipped
-        if (output.isJson) return output.json({ type: 'skipped', ...textFields('path', path), reason, message })
-        if (++shown <= SHOWN || output.isVerbose) output.warn(`nacre: ${reason}: ${displayPath(path)}: ${display(message)}`)
-      }
-    }
-  }
-}
-
-function summaryJson(result: BackupResult): unknown {
-  const { summary } = result
-  return {
-    type: 'summary',
-    snapshot_id: result.snapshotId ?? null,
-    parent: result.parent ?? null,
-    files_new: summary.filesNew,
-    files_changed: summary.filesChanged,
-    files_unmodified: summary.filesUnmodified,
-    data_added: summary.dataAdded,
-    data_added_stored: summary.dataAddedStored,
-    total_files: summary.totalFiles,
-    total_bytes: summary.totalBytes,
-    skipped: result.skippedCount,
-    duration_s: result.durationMs / 1000,
-  }
-}
-
-function tell(output: Output, result: BackupResult, isDry: boolean): void {
-  const { summary } = result
-  const hidden = result.skippedCount - SHOWN
-  if (hidden > 0 && !output.isVerbose) output.warn(`nacre: and ${grouped(hidden)} more (-v shows all)`)
-  output.info(`${count(summary.totalFiles, 'file')}, ${size(summary.totalBytes)}: ${grouped(summary.filesNew)} new, ${grouped(summary.filesChanged)} changed, ${grouped(summary.filesUnmodified)} unmodified`)
-  output.info(`${isDry ? 'would add' : 'added'} ${size(summary.dataAdded)}, ${size(summary.dataAddedStored)} stored, in ${duration(result.durationMs)}`)
-  if (result.skippedCount > 0) output.warn(`nacre: ${count(result.skippedCount, 'file')} could not be saved as ${result.skippedCount === 1 ? 'it was' : 'they were'}`)
-  output.result(result.snapshotId === undefined ? 'dry run: nothing was stored' : `snapshot ${shortId(result.snapshotId)} saved${result.parent === undefined ? '' : ` (parent ${shortId(result.parent)})`}`)
 }

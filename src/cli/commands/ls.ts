@@ -1,6 +1,7 @@
-import { listTree, loadSnapshots, type Node, nodeJson, nowNs, resolveSnapshot, textFields } from '../../index.ts'
+import { listTree, type Node, nodeJson, textFields } from '../../index.ts'
 import type { Command } from '../command.ts'
 import { display, displayJson, displayPath } from '../display.ts'
+import { FILTERS, openChooser } from '../filters.ts'
 import { localTime } from '../local-time.ts'
 import { snapshotPathOf } from '../snapshot-path.ts'
 
@@ -11,12 +12,14 @@ export const command: Command = {
   options: {
     long: { kind: 'flag', alias: 'l', describe: 'show mode, owner, size and time' },
     recursive: { kind: 'flag', describe: 'list all that is below' },
+    ...FILTERS,
   },
   positionals: [1, 1],
-  async run({ args, output, signal, openRepository }) {
+  async run(context) {
+    const { args, output, signal } = context
     const { snapshot: text, path } = snapshotPathOf(args.positionals[0]!)
-    const repository = await openRepository()
-    const snapshot = resolveSnapshot((await loadSnapshots(repository, { signal })).snapshots, text, nowNs())
+    const { repository, choose } = await openChooser(context)
+    const snapshot = choose(text)
     const listed = listTree(repository, snapshot, path, { recursive: args.flag('recursive') })
     let isFirst = true
     for await (const { path: at, node } of listed) {

@@ -1,7 +1,8 @@
-import { loadSnapshots, nowNs, resolveSnapshot, restore, type RestoreEvent, type RestoreResult, shortId, textFields } from '../../index.ts'
+import { restore, type RestoreEvent, type RestoreResult, shortId, textFields } from '../../index.ts'
 import type { Command } from '../command.ts'
 import { display, displayPath } from '../display.ts'
 import { EXIT } from '../exit-codes.ts'
+import { FILTERS, openChooser } from '../filters.ts'
 import { count, duration, size } from '../format.ts'
 import type { Output } from '../output.ts'
 import { type Progress, startProgress } from '../progress.ts'
@@ -18,11 +19,15 @@ export const command: Command = {
     exclude: { kind: 'texts', value: 'PATTERN', describe: 'all but what a gitignore pattern matches (may be repeated)' },
     'dry-run': { kind: 'flag', describe: 'say what would be done' },
     verify: { kind: 'flag', describe: 'read every file again afterwards and compare' },
+    'numeric-ids': { kind: 'flag', describe: 'give owners by number, whatever names the snapshot has for them' },
+    sparse: { kind: 'flag', describe: 'make holes of all blocks of zeros, not only where the source had them' },
     threads: { kind: 'text', value: 'N', describe: 'worker threads; 0 works without any (one per core)' },
+    ...FILTERS,
   },
   positionals: [1, 1],
   outlivesReader: true,
-  async run({ args, output, signal, openRepository }) {
+  async run(context) {
+    const { args, output, signal } = context
     const target = args.path('target')
     if (target === undefined || target.length === 0) {
       output.warn(`nacre: where to? name a folder with --target\nusage: nacre ${this.usage}`)
@@ -30,15 +35,15 @@ export const command: Command = {
     }
     const { snapshot: text, path } = snapshotPathOf(args.positionals[0]!)
     const threads = threadsOf(args)
-    const repository = await openRepository()
-    const snapshot = resolveSnapshot((await loadSnapshots(repository, { signal })).snapshots, text, nowNs())
+    const { repository, choose } = await openChooser(context)
+    const snapshot = choose(text)
     const progress = startProgress(output, 'file')
     const isDry = args.flag('dry-run')
     let result: RestoreResult
     try {
       result = await restore(repository, {
         snapshot, path, target, include: args.texts('include'), exclude: args.texts('exclude'),
-        dryRun: isDry, verify: args.flag('verify'), threads, signal, onEvent: onEvent(output, progress),
+        dryRun: isDry, verify: args.flag('verify'), sparse: args.flag('sparse'), numericIds: args.flag('numeric-ids'), threads, signal, onEvent: onEvent(output, progress),
       })
     } finally {
       progress.stop()
@@ -97,6 +102,6 @@ function tell(output: Output, id: string, target: string, result: RestoreResult,
   const same = result.unchanged > 0 ? `, ${count(result.unchanged, 'file')} there already` : ''
   const verified = result.verified > 0 ? `, ${count(result.verified, 'file')} read again and right` : ''
   output.info(`${verb} ${count(result.files, 'file')} (${size(result.bytes)}), ${count(result.folders, 'folder')} and ${count(result.others, 'other')} of snapshot ${id} to ${target} in ${duration(result.durationMs)}${same}${verified}`)
-  if (result.warnings > 0) output.warn(`nacre: the system refused an owner, mode or time of ${count(result.warnings, 'file')} (-v names them); their bytes are whole`)
+  if (result.warnings > 0) output.warn(`nacre: the system refused an owner, mode, attribute or time of ${count(result.warnings, 'file')} (-v names them); their bytes are whole`)
   if (result.problems.length > 0) output.warn(`nacre: ${count(result.problems.length, 'file')} not restored`)
 }

@@ -1,18 +1,19 @@
-import { loadSnapshots, nowNs, repositoryStats, resolveSnapshot } from '../../index.ts'
+import { repositoryStats } from '../../index.ts'
 import type { Command } from '../command.ts'
+import { FILTERS, hasFilter, openChooser } from '../filters.ts'
 import { count, ratio, size } from '../format.ts'
 
 export const command: Command = {
   usage: 'stats [SNAPSHOT…]',
   summary: 'Tells how much the snapshots hold, how much of it is unique, and what it takes in the repository.',
   example: ['-r /backup/repo stats latest', 'what the newest snapshot takes'],
-  options: {},
+  options: { ...FILTERS },
   positionals: [0, Number.POSITIVE_INFINITY],
-  async run({ args, output, signal, openRepository }) {
-    const repository = await openRepository()
-    const { snapshots } = await loadSnapshots(repository, { signal })
-    const isChosen = args.positionals.length > 0
-    const wanted = isChosen ? args.positionals.map((text) => resolveSnapshot(snapshots, text, nowNs())) : snapshots
+  async run(context) {
+    const { args, output } = context
+    const { repository, snapshots, choose } = await openChooser(context)
+    const isChosen = args.positionals.length > 0 || hasFilter(args)
+    const wanted = args.positionals.length > 0 ? args.positionals.map(choose) : snapshots
     const stats = await repositoryStats(repository, wanted, isChosen)
     if (output.isJson) {
       output.json({

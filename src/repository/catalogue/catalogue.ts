@@ -11,7 +11,7 @@ import { blobEntries, type PackEntry } from '../pack-entry.ts'
 import { compareBytes, dataView, fromHex, toHex } from '../../util/bytes.ts'
 import { type Database, openDatabase } from './database.ts'
 import { numberName, rowKey, rowName, tableRange } from './keys.ts'
-import { decodeLocation, encodeLocation, LOCATION_BYTES, type LocationRecord, packNumbersOf } from './location-record.ts'
+import { decodeLocation, encodeLocation, type LocationRecord, packNumbersOf, withLocation } from './location-record.ts'
 import { decodePackRow, encodePackRow, type PackRow, packRowOf } from './pack-row.ts'
 
 export interface BlobLocation extends LocationRecord {
@@ -30,8 +30,12 @@ export interface Catalogue extends AsyncDisposable {
    * look-up for each
    */
   absorb(indexName: string, packs: readonly PackEntry[], isFresh?: boolean): Promise<void>
-  /** Forgets index objects that are gone from the repository. */
+  /** Index objects that are listed still and count no more, by name: another restates what they said. */
+  readonly replaced: ReadonlySet<string>
+  /** Forgets index objects that are gone from the repository, and with them that they replaced others. */
   drop(indexNames: readonly string[]): Promise<void>
+  /** Lets index objects count no more for as long as the one that replaces them is there. */
+  retire(indexNames: readonly string[], by: string): Promise<void>
   /** Decides which packs may be referred to; those absorbed later may. Returns how many may not. */
   setLive(isLive: (pack: PackRow) => boolean): number
   /** Whether the blob has a live location. */
@@ -48,20 +52,28 @@ export interface Catalogue extends AsyncDisposable {
 
 /** Small tables whose rows the caller seals and names. */
 export interface RowStore {
-  get(table: 'tree' | 'snapshot' | 'whole', name: Uint8Array): Uint8Array | undefined
+  get(table: RowTable, name: Uint8Array): Uint8Array | undefined
   /** Kept in memory until `flush`, or until many have gathered. */
-  put(table: 'tree' | 'snapshot' | 'whole', name: Uint8Array, value: Uint8Array): void
-  clear(table: 'tree' | 'snapshot' | 'whole'): Promise<void>
+  put(table: RowTable, name: Uint8Array, value: Uint8Array): void
+  /** As `put`. */
+  remove(table: RowTable, name: Uint8Array): void
+  clear(table: RowTable): Promise<void>
   flush(): Promise<void>
 }
+
+export type RowTable = 'tree' | 'snapshot' | 'whole' | 'marker' | 'journal'
 
 type Operation = { type: 'put'; key: Uint8Array; value: Uint8Array } | { type: 'del'; key: Uint8Array }
 const BATCH = 8192
 const VERSION = Uint8Array.of(1)
+/** Value of an index object's row that is another's id, not a number of its own. */
+const REPLACED_BYTES = 32
 const VERSION_KEY = rowKey('version', new Uint8Array(0))
 
 interface Tables {
   readonly indexNumbers: Map<string, number>
+  /** Names of index objects that count no more, and the id of what replaces each. */
+  readonly replaced: Map<string, string>
   /** By number; holes are packs of index objects that are gone. */
   readonly packs: (PackRow | undefined)[]
   nextIndex: number
@@ -76,12 +88,17 @@ async function readTables(db: Database): Promise<Tables> {
   const version = await db.get(VERSION_KEY)
   if (version === undefined) await db.put(VERSION_KEY, VERSION)
   else if (compareBytes(version, VERSION) !== 0) throw new Error('it was made by another version of nacre')
-  const tables: Tables = { indexNumbers: new Map(), packs: [], nextIndex: 0 }
+  const tables: Tables = { indexNumbers: new Map(), replaced: new Map(), packs: [], nextIndex: 0 }
   const known = new Set<number>()
   for await (const [key, value] of db.iterator(tableRange('index'))) {
     const name = rowName(key)
+    const indexName = `${dataView(name).getUint32(0, false)}/${toHex(name.subarray(4))}`
+    if (value.length === REPLACED_BYTES) {
+      tables.replaced.set(indexName, toHex(value))
+      continue
+    }
     const number = dataView(value).getUint32(0, true)
-    tables.indexNumbers.set(`${dataView(name).getUint32(0, false)}/${toHex(name.subarray(4))}`, number)
+    tables.indexNumbers.set(indexName, number)
     known.add(number)
     tables.nextIndex = Math.max(tables.nextIndex, number + 1)
   }
@@ -105,9 +122,10 @@ function indexRowName(indexName: string): Uint8Array {
 }
 
 function catalogueOver(db: Database, path: string, wiped: string | undefined, tables: Tables): Catalogue {
-  const { indexNumbers, packs } = tables
+  const { indexNumbers, replaced, packs } = tables
   let dead = new Set<number>()
   const absorbed = new Set(indexNumbers.keys())
+  const replacedNames = new Set(replaced.keys())
   const rows = rowStoreOver(db)
 
   const isLive = (number: number): boolean => packs[number] !== undefined && !dead.has(number)
@@ -120,10 +138,21 @@ function catalogueOver(db: Database, path: string, wiped: string | undefined, ta
     return live
   }
 
+  const forgetIndex = (indexName: string): void => {
+    const indexNumber = indexNumbers.get(indexName)
+    indexNumbers.delete(indexName)
+    absorbed.delete(indexName)
+    if (indexNumber === undefined) return
+    packs.forEach((pack, number) => {
+      if (pack?.indexNumber === indexNumber) packs[number] = undefined
+    })
+  }
+
   return {
     path,
     wiped,
     absorbed,
+    replaced: replacedNames,
     rows,
     async absorb(indexName, entries, isFresh = false) {
       if (absorbed.has(indexName)) return
@@ -132,7 +161,7 @@ function catalogueOver(db: Database, path: string, wiped: string | undefined, ta
       const rowsOfPacks = entries.map((entry) => packRowOf(entry, indexNumber, Number(indexName.split('/')[0])))
       await db.batch(rowsOfPacks.map((row, i): Operation => ({ type: 'put', key: rowKey('pack', numberName(first + i)), value: encodePackRow(row) })))
       packs.push(...rowsOfPacks)
-      await writeBlobs(db, entries, first, isFresh)
+      await writeBlobs(db, entries, { firstPack: first, isFresh, isKnown: (number) => packs[number] !== undefined })
       const numberValue = new Uint8Array(4)
       dataView(numberValue).setUint32(0, indexNumber, true)
       await db.put(rowKey('index', indexRowName(indexName)), numberValue)
@@ -142,16 +171,35 @@ function catalogueOver(db: Database, path: string, wiped: string | undefined, ta
     async drop(indexNames) {
       if (indexNames.length === 0) return
       // Snapshots known to be whole were so with packs that these objects stated.
+      if (indexNames.some((name) => absorbed.has(name))) {
+        await rows.flush()
+        await rows.clear('whole')
+      }
+      for (const indexName of indexNames) {
+        await db.del(rowKey('index', indexRowName(indexName)))
+        forgetIndex(indexName)
+        replacedNames.delete(indexName)
+        replaced.delete(indexName)
+        const id = indexName.split('/')[1]
+        // What it replaced counts again, should it still be there.
+        for (const [name, by] of replaced) {
+          if (by !== id) continue
+          await db.del(rowKey('index', indexRowName(name)))
+          replacedNames.delete(name)
+          replaced.delete(name)
+        }
+      }
+    },
+    async retire(indexNames, by) {
+      if (indexNames.length === 0) return
       await rows.flush()
       await rows.clear('whole')
+      const id = by.split('/')[1]!
       for (const indexName of indexNames) {
-        const indexNumber = indexNumbers.get(indexName)
-        await db.del(rowKey('index', indexRowName(indexName)))
-        indexNumbers.delete(indexName)
-        absorbed.delete(indexName)
-        packs.forEach((pack, number) => {
-          if (pack?.indexNumber === indexNumber) packs[number] = undefined
-        })
+        await db.put(rowKey('index', indexRowName(indexName)), fromHex(id))
+        forgetIndex(indexName)
+        replacedNames.add(indexName)
+        replaced.set(indexName, id)
       }
     },
     setLive(isLive) {
@@ -195,7 +243,13 @@ function catalogueOver(db: Database, path: string, wiped: string | undefined, ta
   }
 }
 
-async function writeBlobs(db: Database, entries: readonly PackEntry[], firstPack: number, isFresh: boolean): Promise<void> {
+interface BlobWriting {
+  readonly firstPack: number
+  readonly isFresh: boolean
+  readonly isKnown: (packNumber: number) => boolean
+}
+
+async function writeBlobs(db: Database, entries: readonly PackEntry[], { firstPack, isFresh, isKnown }: BlobWriting): Promise<void> {
   // One row holds all locations of a blob, so rows of this very batch must be seen as well.
   let gathered = new Map<string, { key: Uint8Array; value: Uint8Array }>()
   const write = async (): Promise<void> => {
@@ -209,19 +263,11 @@ async function writeBlobs(db: Database, entries: readonly PackEntry[], firstPack
       const key = rowKey('blob', blob.id)
       const name = Buffer.from(key.buffer).toString('latin1')
       const before = gathered.get(name)?.value ?? (isFresh ? undefined : db.getSync(key))
-      gathered.set(name, { key, value: withLocation(before, encodeLocation(firstPack + i, blob)) })
+      gathered.set(name, { key, value: withLocation(before, encodeLocation(firstPack + i, blob), isKnown) })
       if (gathered.size >= BATCH) await write()
     }
   }
   await write()
-}
-
-function withLocation(before: Uint8Array | undefined, record: Uint8Array): Uint8Array {
-  if (before === undefined || before.length % LOCATION_BYTES !== 0) return record
-  const value = new Uint8Array(before.length + LOCATION_BYTES)
-  value.set(before)
-  value.set(record, before.length)
-  return value
 }
 
 function rowStoreOver(db: Database): RowStore {
@@ -233,13 +279,15 @@ function rowStoreOver(db: Database): RowStore {
     if (operations.length > 0) writing = writing.then(() => db.batch(operations))
     return writing
   }
+  const wait = (operation: Operation): void => {
+    waiting.push(operation)
+    // A failed write shows at the next flush; the rows can be read again from the repository.
+    if (waiting.length >= 512) flush().catch(() => undefined)
+  }
   return {
     get: (table, name) => db.getSync(rowKey(table, name)),
-    put(table, name, value) {
-      waiting.push({ type: 'put', key: rowKey(table, name), value })
-      // A failed write shows at the next flush; the rows can be read again from the repository.
-      if (waiting.length >= 512) flush().catch(() => undefined)
-    },
+    put: (table, name, value) => wait({ type: 'put', key: rowKey(table, name), value }),
+    remove: (table, name) => wait({ type: 'del', key: rowKey(table, name) }),
     clear: (table) => db.clear(tableRange(table)),
     flush,
   }

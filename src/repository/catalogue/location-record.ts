@@ -13,7 +13,7 @@
  *  27  exclusive or of the bytes before: LevelDB does not check its blocks on every read, and a
  *      flipped bit must not pass for another place
  */
-import { dataView } from '../../util/bytes.ts'
+import { concatBytes, dataView } from '../../util/bytes.ts'
 import { BLOB_TYPE_CODE, blobTypeOf, type BlobType } from '../format.ts'
 import type { BlobEntry } from '../pack-entry.ts'
 
@@ -81,4 +81,12 @@ export function decodeLocation(records: Uint8Array, i: number): LocationRecord {
     blobType: blobTypeOf(view.getUint8(at + 25)) ?? 'data',
     envelope: view.getUint8(at + 26),
   }
+}
+
+/** Places in packs that are known no more leave the row, which would else grow with every prune. */
+export function withLocation(before: Uint8Array | undefined, record: Uint8Array, isKnown: (packNumber: number) => boolean): Uint8Array {
+  const numbers = before === undefined ? undefined : packNumbersOf(before)
+  if (before === undefined || numbers === undefined) return record
+  const kept = numbers.flatMap((number, at) => (isKnown(number) ? [before.subarray(at * LOCATION_BYTES, (at + 1) * LOCATION_BYTES)] : []))
+  return concatBytes(...kept, record)
 }

@@ -21,7 +21,14 @@ export interface FileAttributes {
   readonly gid: number
   readonly mtimeS: number
   readonly mtimeNs: number
+  readonly atimeS?: number | undefined
+  readonly atimeNs?: number | undefined
+  readonly xattrs?: readonly { readonly name: Uint8Array; readonly value: Uint8Array }[] | undefined
+  readonly clearsAcl?: boolean | undefined
 }
+
+/** What few files have. */
+type RareAttributes = Pick<FileAttributes, 'atimeS' | 'atimeNs' | 'xattrs' | 'clearsAcl'>
 
 export interface FileTable {
   /** Rows of folder, first blob, number of blobs, mode, uid, gid, seconds and nanoseconds of mtime. */
@@ -30,6 +37,8 @@ export interface FileTable {
   readonly names: Uint8Array<ArrayBuffer>
   /** Where each name ends. */
   readonly nameEnds: Uint32Array<ArrayBuffer>
+  /** By position of the file. */
+  readonly rare: ReadonlyMap<number, RareAttributes>
 }
 
 const COLUMNS = 8
@@ -40,9 +49,11 @@ export function encodeFiles(files: readonly WholeFile[]): FileTable {
   let length = 0
   for (const [i, { name }] of files.entries()) nameEnds[i] = length += name.length
   const names = new Uint8Array(length)
+  const rare = new Map<number, RareAttributes>()
   for (const [i, file] of files.entries()) {
     names.set(file.name, nameEnds[i]! - file.name.length)
-    const { mode, uid, gid, mtimeS, mtimeNs } = file.attributes
+    const { mode, uid, gid, mtimeS, mtimeNs, atimeS, atimeNs, xattrs, clearsAcl } = file.attributes
+    if (atimeS !== undefined || xattrs !== undefined || clearsAcl === true) rare.set(i, { atimeS, atimeNs, xattrs, clearsAcl })
     const at = i * COLUMNS
     rows[at] = file.folder
     rows[at + 1] = file.firstBlob
@@ -53,20 +64,20 @@ export function encodeFiles(files: readonly WholeFile[]): FileTable {
     rows[at + 6] = mtimeS
     rows[at + 7] = mtimeNs
   }
-  return { rows, names, nameEnds }
+  return { rows, names, nameEnds, rare }
 }
 
 export function fileCount(table: FileTable): number {
   return table.nameEnds.length
 }
 
-export function fileAt({ rows, names, nameEnds }: FileTable, i: number): WholeFile {
+export function fileAt({ rows, names, nameEnds, rare }: FileTable, i: number): WholeFile {
   const at = i * COLUMNS
   return {
     folder: rows[at]!,
     firstBlob: rows[at + 1]!,
     blobCount: rows[at + 2]!,
     name: names.subarray(i === 0 ? 0 : nameEnds[i - 1]!, nameEnds[i]),
-    attributes: { mode: rows[at + 3]!, uid: rows[at + 4]!, gid: rows[at + 5]!, mtimeS: rows[at + 6]!, mtimeNs: rows[at + 7]! },
+    attributes: { mode: rows[at + 3]!, uid: rows[at + 4]!, gid: rows[at + 5]!, mtimeS: rows[at + 6]!, mtimeNs: rows[at + 7]!, ...rare.get(i) },
   }
 }

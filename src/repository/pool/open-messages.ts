@@ -14,6 +14,8 @@ export interface OpenInit {
   readonly repositoryId: Uint8Array
   /** Where restored files go; -1 when none do. */
   readonly targetFd: number
+  /** Whether blocks of zeros become holes. */
+  readonly sparse?: boolean | undefined
 }
 
 /** A frame within the bytes of a request. */

@@ -9,9 +9,10 @@ import { dataView, equalBytes, toHex } from '../../util/bytes.ts'
 import { BackupError, isBackupError, messageOf } from '../../util/errors.ts'
 import { close, O_DIRECTORY, O_PATH, O_RDONLY, openBeneath } from '../../util/posix/open.ts'
 import { unlinkAtIfPresent } from '../../util/posix/create.ts'
-import { pwrite } from '../../util/posix/read-write.ts'
+import { pwrite, setSize } from '../../util/posix/read-write.ts'
 import { fstat } from '../../util/posix/stat.ts'
 import { PosixError } from '../../util/posix/system-error.ts'
+import { pwriteSparse } from '../../util/sparse-write.ts'
 import { createTemporary, giveName, setAttributes, temporaryName } from '../../util/target-file.ts'
 import { ID_BYTES } from '../format.ts'
 import { openFrame } from '../frame.ts'
@@ -90,14 +91,14 @@ function restore(tools: Tools, request: RestoreRequest): OpenReply {
       run = new Uint8Array(run.buffer, run.byteOffset, run.length + blob.length)
       row++
     }
-    const problem = writeBlob(run, fd, request.blobs[first * BLOB_COLUMNS + 4]!)
+    const problem = writeBlob(tools.init, run, fd, request.blobs[first * BLOB_COLUMNS + 4]!)
     if (problem !== undefined) for (let at = first; at < row; at++) blobProblems.set(at, problem)
   }
   const folders = folderCache(tools.init.targetFd)
   try {
     for (let i = 0; i < fileCount(request.files); i++) {
       const file = fileAt(request.files, i)
-      const outcome = makeFile(folders, request.folders[file.folder]!, file, blobAt)
+      const outcome = makeFile(tools.init, folders, request.folders[file.folder]!, file, blobAt)
       if (typeof outcome === 'string') warnings.set(i, outcome)
       else if (outcome !== undefined) fileProblems.set(i, outcome)
     }
@@ -121,18 +122,23 @@ function systemProblem(error: unknown): OpenProblem {
   return { code, message: messageOf(error) }
 }
 
-function writeBlob(blob: Opened, fd: number, position: number): OpenProblem | undefined {
+function writeBlob(init: OpenInit, blob: Opened, fd: number, position: number): OpenProblem | undefined {
   if (!(blob instanceof Uint8Array)) return blob
   try {
-    pwrite(fd, blob, 0, blob.length, position)
+    put(init, fd, blob, position)
     return undefined
   } catch (error) {
     return systemProblem(error)
   }
 }
 
+function put(init: OpenInit, fd: number, bytes: Uint8Array, position: number): void {
+  if (init.sparse === true) pwriteSparse(fd, bytes, position)
+  else pwrite(fd, bytes, 0, bytes.length, position)
+}
+
 /** A problem, a warning, or nothing at all. */
-function makeFile(folders: FolderCache, folder: Uint8Array, file: WholeFile, blobAt: (row: number) => Opened): OpenProblem | string | undefined {
+function makeFile(init: OpenInit, folders: FolderCache, folder: Uint8Array, file: WholeFile, blobAt: (row: number) => Opened): OpenProblem | string | undefined {
   // Every blob is looked at before the file is begun: a damaged one leaves no trace of it.
   const blobs: Uint8Array[] = []
   for (let row = file.firstBlob; row < file.firstBlob + file.blobCount; row++) {
@@ -148,9 +154,10 @@ function makeFile(folders: FolderCache, folder: Uint8Array, file: WholeFile, blo
     try {
       let position = 0
       for (const blob of blobs) {
-        pwrite(fd, blob, 0, blob.length, position)
+        put(init, fd, blob, position)
         position += blob.length
       }
+      if (init.sparse === true) setSize(fd, position)
       const warning = setAttributes(fd, isSetgid ? file.attributes : withoutOwnOwner(file.attributes))
       isNamed = true
       return giveName(dirFd, temporary, file.name) ? warning : { code: NAME_TAKEN, message: 'something stands there' }

@@ -1,6 +1,6 @@
 /** Reading source files in a worker: never following a link, never waiting on a FIFO. */
 import { readSync } from 'node:fs'
-import { AT_FDCWD, close, openAt, OPEN_TO_READ } from '../../util/posix/open.ts'
+import { close, openAt, OPEN_TO_READ } from '../../util/posix/open.ts'
 import { type FileStat, fstat } from '../../util/posix/stat.ts'
 import { SourceError } from '../../util/source-error.ts'
 
@@ -15,8 +15,8 @@ export interface SourceRead {
  * @param expected - size that the scan saw; 0 also stands for files that do not know, as in /proc
  * @throws {SourceError} NO_ROOM - the file is larger than the buffer: it must be read in segments
  */
-export function readWholeFile(path: Uint8Array, into: Uint8Array, expected: number): SourceRead {
-  const fd = openAt(AT_FDCWD, path, OPEN_TO_READ)
+export function readWholeFile(dirFd: number, name: Uint8Array, into: Uint8Array, expected: number): SourceRead {
+  const fd = openAt(dirFd, name, OPEN_TO_READ)
   try {
     let length = 0
     for (;;) {

@@ -27,20 +27,22 @@ export interface StoreInit {
 export type StoreRequest =
   /** Read whole files, each small enough to fit the slot together with the others. */
   | { readonly kind: 'files'; readonly job: number; readonly slot: number; readonly files: PackedFiles }
-  /** Read from an open file at an offset that begins a chunk. */
-  | { readonly kind: 'segment'; readonly job: number; readonly slot: number; readonly fd: number; readonly offset: number }
+  /** Read from an open file at an offset that begins a chunk, and not beyond `end`. */
+  | { readonly kind: 'segment'; readonly job: number; readonly slot: number; readonly fd: number; readonly offset: number; readonly end: number }
   /** Keep those chunks of the slot whose byte is 1; the slot is free afterwards. */
   | { readonly kind: 'store'; readonly job: number; readonly slot: number; readonly isNew: Uint8Array }
-  /** Seal blobs that the main thread made. */
+  /** Seal blobs that the main thread made; only a job that is not negative is answered. */
   | { readonly kind: 'blobs'; readonly job: number; readonly blobType: BlobType; readonly bytes: Uint8Array<ArrayBuffer>; readonly records: Uint8Array<ArrayBuffer> }
   /** Seal what has gathered, however little. */
   | { readonly kind: 'flush'; readonly job: number }
 
 export interface PackedFiles {
-  /** Paths, one after another. */
-  readonly paths: Uint8Array<ArrayBuffer>
-  /** Where each path ends. */
-  readonly pathEnds: Uint32Array<ArrayBuffer>
+  /** Names, one after another. */
+  readonly names: Uint8Array<ArrayBuffer>
+  /** Where each name ends. */
+  readonly nameEnds: Uint32Array<ArrayBuffer>
+  /** Descriptor of the folder that each is in: threads share them. */
+  readonly folders: Int32Array<ArrayBuffer>
   /** Expected sizes. */
   readonly sizes: Float64Array<ArrayBuffer>
 }
@@ -73,4 +75,5 @@ export type StoreReply =
     }
   | { readonly kind: 'stored'; readonly job: number; readonly slot: number }
   | { readonly kind: 'frame'; readonly shape: FrameShape; readonly bytes: Uint8Array<ArrayBuffer>; readonly records: Uint8Array<ArrayBuffer> }
+  | { readonly kind: 'sealed'; readonly job: number }
   | { readonly kind: 'flushed'; readonly job: number }

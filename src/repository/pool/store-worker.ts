@@ -44,8 +44,8 @@ export function createRole(init: StoreInit, post: Post<StoreReply>): Role<StoreR
     const gathered = new Gathered(files.sizes.length)
     let at = 0
     for (let file = 0; file < files.sizes.length; file++) {
-      const path = files.paths.subarray(file === 0 ? 0 : files.pathEnds[file - 1]!, files.pathEnds[file])
-      const read = gathered.attempt(file, () => readWholeFile(path, slot.buffer.bytes().subarray(at), files.sizes[file]!))
+      const name = files.names.subarray(file === 0 ? 0 : files.nameEnds[file - 1]!, files.nameEnds[file])
+      const read = gathered.attempt(file, () => readWholeFile(files.folders[file]!, name, slot.buffer.bytes().subarray(at), files.sizes[file]!))
       if (read === undefined) continue
       gathered.stat(file, read)
       const before = slot.starts.length
@@ -56,10 +56,10 @@ export function createRole(init: StoreInit, post: Post<StoreReply>): Role<StoreR
     gathered.reply(post, job, slotNumber, slot)
   }
 
-  const readSegment = (job: number, slotNumber: number, fd: number, offset: number): void => {
+  const readSegment = (job: number, slotNumber: number, fd: number, offset: number, end: number): void => {
     const slot = emptied(slots[slotNumber]!)
     const gathered = new Gathered(1)
-    const read = gathered.attempt(0, () => readFileAt(fd, slot.buffer.bytes(), offset))
+    const read = gathered.attempt(0, () => readFileAt(fd, slot.buffer.bytes().subarray(0, end - offset), offset))
     if (read === undefined) {
       post({ kind: 'boundary', job, consumed: 0, isEnd: true })
     } else {
@@ -101,12 +101,13 @@ export function createRole(init: StoreInit, post: Post<StoreReply>): Role<StoreR
       case 'files':
         return readFiles(request.job, request.slot, request.files)
       case 'segment':
-        return readSegment(request.job, request.slot, request.fd, request.offset)
+        return readSegment(request.job, request.slot, request.fd, request.offset, request.end)
       case 'store':
         store(request.slot, request.isNew)
         return post({ kind: 'stored', job: request.job, slot: request.slot })
       case 'blobs':
-        return storeBlobs(request.blobType, request.bytes, request.records)
+        storeBlobs(request.blobType, request.bytes, request.records)
+        return request.job < 0 ? undefined : post({ kind: 'sealed', job: request.job })
       case 'flush':
         builders.data.flush()
         builders.tree.flush()

@@ -15,8 +15,8 @@ import { errnoNumber, systemError } from './system-error.ts'
 interface Times {
   mtimeS: number
   mtimeNs: number
-  atimeS?: number
-  atimeNs?: number
+  atimeS?: number | undefined
+  atimeNs?: number | undefined
 }
 
 export function fchmod(fd: number, mode: number): void {

@@ -2,7 +2,7 @@
  * Reading and writing on descriptors. These go through `node:fs`: measured in bench/posix.bench.ts,
  * a call costs the same as through koffi, and `node:fs` takes an offset without a view of its own.
  */
-import { readSync, writeSync } from 'node:fs'
+import { ftruncateSync, readSync, writeSync } from 'node:fs'
 import { errnoOf } from '../errors.ts'
 import { errnoNumber, systemError } from './system-error.ts'
 
@@ -39,6 +39,15 @@ export function pwrite(
 export function write(fd: number, buffer: Uint8Array, offset: number, length: number): void {
   for (let done = 0; done < length; ) {
     done += writeOnce(fd, buffer, offset + done, length - done, null)
+  }
+}
+
+/** Cuts a file off, or lengthens it by a hole. */
+export function setSize(fd: number, sizeBytes: number): void {
+  try {
+    ftruncateSync(fd, sizeBytes)
+  } catch (error) {
+    throw asPosixError(error, 'ftruncate')
   }
 }
 

@@ -11,8 +11,8 @@ export interface FileTimes {
   mtimeS: number
   /** 0 to 999,999,999, also before 1970. */
   mtimeNs: number
-  atimeS?: number
-  atimeNs?: number
+  atimeS?: number | undefined
+  atimeNs?: number | undefined
 }
 
 const AT_SYMLINK_NOFOLLOW = 0x100

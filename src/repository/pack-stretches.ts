@@ -2,7 +2,7 @@
  * A pack in stretches of whole frames, from its first byte to its last: it is read and verified a
  * few megabytes at a time, so that neither memory nor waiting grows with the size of packs.
  */
-import { BLOB_RECORD_BYTES, type FrameEntry, type PackEntry } from '../repository/pack-entry.ts'
+import { BLOB_RECORD_BYTES, type FrameEntry, type PackEntry } from './pack-entry.ts'
 
 export interface Stretch {
   readonly offset: number

@@ -1,0 +1,10 @@
+import { formatTime, type Snapshot } from '../index.ts'
+
+/** What a snapshot bears, in one cell: tags, `[label]`, and in brackets what is to be known of it. */
+export function marksText({ tags, label, skippedCount, pin, zoneMinutes }: Snapshot): string {
+  const notes = [
+    ...(skippedCount > 0 ? ['(incomplete)'] : []),
+    ...(pin === 'forever' ? ['(pinned)'] : pin === undefined ? [] : [`(kept until ${formatTime(pin, zoneMinutes).slice(0, 10)})`]),
+  ]
+  return [...tags, ...(label === '' ? [] : [`[${label}]`]), ...notes].join(',')
+}

@@ -1,0 +1,129 @@
+/**
+ * Prune: frees what no snapshot uses, while backups run on. Generations follow one another, and each
+ * goes through a plan, fences, a decision afresh, a verdict and its execution; one that was left is
+ * finished first. Two prunes at once meet at the records, and nothing is lost by it (docs/safety.md).
+ */
+import { monotonicMs, nowNs } from '../../util/clock.ts'
+import { BackupError } from '../../util/errors.ts'
+import { createGcRecord, type Generation, readGeneration, readNewestGeneration } from '../../repository/gc-generations.ts'
+import { readGcState } from '../../repository/gc-state.ts'
+import { createPackVerifier } from '../../repository/pack-verifier.ts'
+import { raceForFence, unfit } from '../../repository/fence-race.ts'
+import type { Repository } from '../../repository/repository.ts'
+import { beginSession } from '../../repository/session.ts'
+import type { FoundSession } from '../../repository/sessions.ts'
+import { requireOwner } from '../owner.ts'
+import { finishGeneration } from './finish.ts'
+import { repack } from './repack.ts'
+import { settleSessions } from './settle.ts'
+import { type Survey, survey } from './survey.ts'
+import type { PruneOptions, PruneResult, PruneTotals, Tally } from './types.ts'
+
+/** Others may plan first, again and again. */
+const ATTEMPTS = 5
+
+/**
+ * @throws {BackupError} PRUNE_REFUSED - something cannot be read, is missing, or a list is not whole:
+ * nothing was deleted; OWNER_NEEDED; what the backend throws
+ */
+export async function prune(repository: Repository, options: PruneOptions): Promise<PruneResult> {
+  requireOwner(repository, 'prune')
+  const started = monotonicMs()
+  const tally: Tally = { deletedPacks: 0, deletedBytes: 0, writtenBytes: 0, sweptSnapshots: 0, rescuedPacks: 0 }
+  const run: Run = { repository, options, tally }
+  const ended = await runGenerations(run)
+  return { ...ended, ...tally, durationMs: monotonicMs() - started }
+}
+
+interface Run {
+  readonly repository: Repository
+  readonly options: PruneOptions
+  readonly tally: Tally
+}
+
+type Ended = Pick<PruneResult, 'outcome' | 'generation' | 'plan' | 'waitingFor'>
+
+async function runGenerations(run: Run): Promise<Ended> {
+  const { repository, options, tally } = run
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const last = await readNewestGeneration(repository, options.signal)
+    if (last !== undefined && options.dryRun !== true && !isDone(last)) {
+      await requireFit(run)
+      const waitingFor = await finishGeneration(repository, last, { ...options, tally })
+      if (waitingFor.length > 0) return { outcome: 'left open', generation: last.number, plan: undefined, waitingFor }
+    }
+    const ended = await ownGeneration(run, last)
+    if (ended !== undefined) return ended
+  }
+  throw new BackupError('BACKEND_FAILED', `other prunes have planned ${ATTEMPTS} times while this one looked; nothing is lost, run it again when they are over`, { retryable: true })
+}
+
+function isDone({ done }: Generation): boolean {
+  return done !== undefined && done !== 'damaged'
+}
+
+/** undefined when another has planned first: then all is to be looked at again. */
+async function ownGeneration(run: Run, last: Generation | undefined): Promise<Ended | undefined> {
+  const { repository, options, tally } = run
+  const { signal, onEvent } = options
+  if (options.dryRun !== true) await settleSessions(repository, options)
+  onEvent?.({ type: 'step', step: 'survey' })
+  // Read anew: the last generation may have been finished by another since.
+  const before = last === undefined ? undefined : await readGeneration(repository, last.number, signal)
+  const seen = await survey(repository, await readGcState(repository, signal), before, options)
+  const { totals } = seen.proposal
+  const ended = (outcome: PruneResult['outcome'], generation?: number, waitingFor: readonly FoundSession[] = []): Ended => ({ outcome, generation, plan: totals, waitingFor })
+  onEvent?.({ type: 'plan', plan: totals })
+  if (isNothing(seen)) return ended('nothing to do')
+  if (options.dryRun === true) return ended('planned')
+
+  const number = (last?.number ?? 0) + 1
+  await using verifier = createPackVerifier(repository, options.threads, signal)
+  const session = await beginSession(repository, { person: options.person, kind: 'prune', signal })
+  let isSettled = false
+  let written: readonly { readonly packId: string; readonly sizeBytes: number }[] = []
+  let condemned: readonly string[] = seen.proposal.remove
+  try {
+    if (seen.proposal.repack.length > 0) {
+      onEvent?.({ type: 'step', step: 'repack', generation: number })
+      const use = seen.used.get(repository.keyring.group)!
+      const done = await repack(repository, session, { ...options, index: seen.index, listed: seen.listed, use, proposal: seen.proposal, verifier })
+      written = done.written
+      condemned = [...condemned, ...done.emptied]
+    }
+    // Its own session ends here, by a race that shows what the storage does.
+    const wrong = await raceForFence(repository, session.name, signal)
+    isSettled = true
+    if (wrong !== undefined && options.exclusive !== true) throw unfit(wrong)
+  } finally {
+    await session.abandon().catch((error: unknown) => {
+      if (isSettled) throw error
+    })
+  }
+  for (const pack of written) tally.writtenBytes += pack.sizeBytes
+  const plan = { packs: condemned, sweep: totals.sweep, sweptBefore: [], kept: seen.kept, madeNs: nowNs() }
+  if (!(await createGcRecord(repository, number, 'plan', plan, signal))) return undefined
+  const carried = { used: seen.used, verified: new Set(written.map((pack) => pack.packId)) }
+  const generation: Generation = { number, plan, verdict: undefined, done: undefined }
+  const waitingFor = await finishGeneration(repository, generation, { ...options, tally, carried, unknownSessions: seen.unknownSessions })
+  return waitingFor.length > 0 ? ended('left open', number, waitingFor) : ended('done', number)
+}
+
+/** Snapshots that are forgotten alone are reason enough. */
+function isNothing({ proposal }: Survey): boolean {
+  return proposal.remove.length === 0 && proposal.repack.length === 0 && proposal.totals.sweep.length === 0
+}
+
+/** A session for nothing but the race for its register. */
+async function requireFit({ repository, options }: Run): Promise<void> {
+  const session = await beginSession(repository, { person: options.person, kind: 'prune', signal: options.signal })
+  let wrong: string | undefined
+  try {
+    wrong = await raceForFence(repository, session.name, options.signal)
+  } finally {
+    await session.abandon().catch(() => undefined)
+  }
+  if (wrong !== undefined && options.exclusive !== true) throw unfit(wrong)
+}
+
+export type { PruneTotals }

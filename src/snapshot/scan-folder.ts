@@ -1,0 +1,158 @@
+/**
+ * The folders of a walk over the source, and where each entry of one really lies: folders are opened
+ * below one another by descriptor, so a name exchanged for a link meanwhile leads nowhere.
+ */
+import { type DirectoryEntry, listEntries } from '../util/posix/directory.ts'
+import { AT_FDCWD, close, openAt, OPEN_DIRECTORY, O_DIRECTORY, O_NOATIME, O_RDONLY } from '../util/posix/open.ts'
+import { type FileStat, fstat, statAt } from '../util/posix/stat.ts'
+import { PosixError } from '../util/posix/system-error.ts'
+import { type DeviceNumbers, isUnchanged, nodeOfStat } from './file-node.ts'
+import type { FolderFilter } from './filter.ts'
+import type { Node } from './node.ts'
+import { createParentCursor, NO_PARENT, type ParentCursor } from './parent-cursor.ts'
+import type { ScanOptions } from './scan-types.ts'
+import { NO_FOLDER, type SourceFolder, type SourceFolders } from './source-folder.ts'
+import { joinPath, leadsElsewhere, type SourceBranch, sortedChildren } from './source-paths.ts'
+import { xattrsAt, xattrsOf } from './source-xattrs.ts'
+
+/** An entry that is to come: by its name, or one that leads to what is wanted. */
+export type Coming = DirectoryEntry & { readonly branch?: SourceBranch }
+
+export interface Folder {
+  /** undefined where there is none: it could not be opened, or only leads to what lies elsewhere. */
+  readonly source: SourceFolder | undefined
+  readonly path: Uint8Array
+  readonly node: Node
+  readonly device: number
+  readonly parent: Node | undefined
+  readonly cursor: ParentCursor
+  readonly entries: { next(): Coming | undefined }
+  /** undefined above what is wanted. */
+  readonly filter: FolderFilter | undefined
+  isAligned: boolean
+}
+
+export interface Walk {
+  readonly options: ScanOptions
+  readonly devices: DeviceNumbers
+  readonly folders: SourceFolders
+  readonly problem: OnProblem
+}
+
+/** Where an entry really lies. */
+export interface Place {
+  readonly folder: SourceFolder
+  readonly dirFd: number
+  readonly name: Uint8Array
+}
+
+const ROOT = Buffer.from('/')
+/** What a process has open of a folder that it reads; access times stay as they are. */
+const OPEN_ON_THE_WAY = O_RDONLY | O_DIRECTORY | O_NOATIME
+
+export function problemsOf(options: ScanOptions): OnProblem {
+  return (path, error) => {
+    if (!(error instanceof PosixError)) throw error
+    options.onProblem({ path, code: error.code, message: error.message })
+  }
+}
+
+export function placeOf(folder: Folder, entry: Coming): Place {
+  const real = entry.branch?.real
+  if (real !== undefined || folder.source === undefined) return { folder: NO_FOLDER, dirFd: NO_FOLDER.fd, name: real ?? joinPath(folder.path, entry.name) }
+  return { folder: folder.source, dirFd: folder.source.fd, name: entry.name }
+}
+
+export type OnProblem = (path: Uint8Array, error: unknown) => void
+
+function cursorOf(options: ScanOptions, before: Node | undefined): ParentCursor {
+  return before?.subtree === undefined ? NO_PARENT : createParentCursor(tolerant(options.trees.nodes(before.subtree)))
+}
+
+/** A parent that cannot be read only means that more is read from the source. */
+async function* tolerant(lists: AsyncGenerator<readonly Node[]>): AsyncGenerator<readonly Node[]> {
+  try {
+    yield* lists
+  } catch {
+    yield [MISMATCH]
+  }
+}
+
+/** Sorts behind every name, so that a list broken off is never taken for a complete one. */
+const MISMATCH: Node = { name: new Uint8Array(256).fill(255), type: 'socket', mode: 0, uid: 0, gid: 0, size: 0, mtimeS: 0, mtimeNs: 0, ctimeS: 0, ctimeNs: 0, inode: 0, links: 0 }
+
+export function rootFolder(walk: Walk): Folder {
+  const { options } = walk
+  const fd = openAt(AT_FDCWD, options.root.real ?? ROOT, OPEN_ON_THE_WAY)
+  const stat = fstat(fd)
+  const node = nodeOfStat(new Uint8Array(0), stat, undefined, walk.devices)
+  const parent = options.parentTree === undefined ? undefined : { ...node, subtree: options.parentTree }
+  return { source: walk.folders.open(fd), path: ROOT, node, device: stat.device, parent, cursor: cursorOf(options, parent), isAligned: parent !== undefined && options.trustsTrees, ...listed(walk, options.root, fd, ROOT, undefined) }
+}
+
+/** What of a folder is walked: all of it, or the branches that lead down to what is wanted. */
+function listed(walk: Walk, branch: SourceBranch | undefined, fd: number, path: Uint8Array, above: FolderFilter | undefined): Pick<Folder, 'entries' | 'filter'> {
+  if (branch !== undefined && !branch.isWhole) return { ...branchEntries(branch), filter: undefined }
+  const entries = listEntries(fd)
+  const folder = { fd, path, names: entries }
+  return { entries, filter: above === undefined ? walk.options.filter.begin(folder) : above.enter(folder) }
+}
+
+function branchEntries(branch: SourceBranch): Pick<Folder, 'entries'> {
+  const children = sortedChildren(branch).map((child): Coming => ({ name: Buffer.from(child.name), type: 'unknown', branch: child }))
+  let at = 0
+  return { entries: { next: () => children[at++] } }
+}
+
+function isOnTheWay(entry: Coming): boolean {
+  return entry.branch !== undefined && !entry.branch.isWhole
+}
+
+export function statEntry(walk: Walk, entry: Coming, place: Place, path: Uint8Array): FileStat | undefined {
+  try {
+    // Above what is wanted, a link to a folder stands for the folder: the path was given so. What is
+    // shown elsewhere is given by its path as well.
+    return statAt(place.dirFd, place.name, { follow: isOnTheWay(entry) || entry.branch?.real !== undefined })
+  } catch (error) {
+    if (isOnTheWay(entry) && leadsElsewhere(entry.branch!) && error instanceof PosixError && error.code === 'ENOENT') return MADE_UP
+    walk.problem(path, error)
+    return undefined
+  }
+}
+
+/** A folder that is not there, above what is shown in it. */
+const MADE_UP: FileStat = {
+  type: 'directory', mode: 0o755, uid: 0, gid: 0, size: 0, inode: 0, device: 0, links: 1,
+  mtimeS: 0, mtimeNs: 0, ctimeS: 0, ctimeNs: 0, atimeS: 0, atimeNs: 0, rdevMajor: 0, rdevMinor: 0, blocks: 0,
+}
+
+const EMPTY: Pick<Folder, 'entries' | 'filter'> = { entries: { next: () => undefined }, filter: undefined }
+
+export function openFolder(walk: Walk, above: Folder, entry: Coming, place: Place, stat: FileStat, path: Uint8Array, before: Node | undefined): Folder | undefined {
+  const { options } = walk
+  let node = nodeOfStat(entry.name, stat, before, walk.devices, options.withAtime)
+  const parent = before?.type === 'directory' ? before : undefined
+  const shared = { path, device: stat.device, parent, cursor: cursorOf(options, parent) }
+  if (stat === MADE_UP) return { ...shared, source: undefined, node, isAligned: false, ...branchEntries(entry.branch!), filter: undefined }
+  let fd = -1
+  let contents = EMPTY
+  let isAligned = parent !== undefined && options.trustsTrees
+  try {
+    const follows = isOnTheWay(entry) || entry.branch?.real !== undefined
+    fd = openAt(place.dirFd, place.name, follows ? OPEN_ON_THE_WAY : OPEN_DIRECTORY)
+    const isBorder = options.filter.oneFileSystem && entry.branch === undefined && stat.device !== above.device
+    if (isBorder) options.onTaken(path, { rule: 'what is in it lies on another file system', origin: '--one-file-system' })
+    else contents = listed(walk, entry.branch, fd, path, above.filter)
+  } catch (error) {
+    walk.problem(path, error)
+    isAligned = false
+    if (fd !== -1) close(fd)
+    fd = -1
+    // It is there, but not to be opened: it is kept as an empty folder, and reported.
+    if (error instanceof PosixError && error.code === 'ENOENT') return undefined
+  }
+  const refused = (error: PosixError): void => walk.problem(path, error)
+  const xattrs = before !== undefined && isUnchanged(before, stat) ? before.xattrs : fd === -1 ? xattrsAt(place.dirFd, place.name, refused) : xattrsOf(fd, refused)
+  if (xattrs !== undefined) node = { ...node, xattrs }
+  return { ...shared, source: fd === -1 ? undefined : walk.folders.open(fd), node, isAligned, ...contents }
+}
