@@ -39,6 +39,11 @@ export interface OperationOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+export interface LoadOptions extends OperationOptions {
+  /** Where the bytes may be put; a backend is free to bring its own memory. */
+  readonly memory?: { take(lengthBytes: number): Uint8Array } | undefined
+}
+
 /** `created`: these bytes now stand under the name. `exists`: something stood there before. */
 export type CreateResult = 'created' | 'exists'
 
@@ -61,7 +66,7 @@ export interface Backend extends AsyncDisposable {
    * @throws {BackupError} BACKEND_NOT_FOUND when there is no such object; BACKEND_TRUNCATED when it
    * ends before the range does; BACKEND_DENIED, BACKEND_FAILED
    */
-  load(ref: ObjectRef, range?: ByteRange, options?: OperationOptions): Promise<Uint8Array>
+  load(ref: ObjectRef, range?: ByteRange, options?: LoadOptions): Promise<Uint8Array>
 
   /** The object's size; undefined means that it is certainly absent, any doubt is an error. */
   stat(ref: ObjectRef, options?: OperationOptions): Promise<ObjectInfo | undefined>

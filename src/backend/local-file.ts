@@ -9,7 +9,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { BackupError, throwIfAborted } from '../util/errors.ts'
 import { unlessErrno } from './local-error.ts'
 import { rangeWithin, truncated } from './range.ts'
-import type { ByteRange } from './backend.ts'
+import type { ByteRange, LoadOptions } from './backend.ts'
 
 /** Linux moves at most 2 GiB − 4 KiB in a call. Below that, a call is also what an abort waits for. */
 const bytesPerWrite = 64 * 1024 * 1024
@@ -48,13 +48,13 @@ export async function withTemporaryFile<T>(
 }
 
 /**
- * The range of a regular file, in memory of its own that can be transferred.
+ * The range of a regular file, in memory that can be transferred.
  * @throws {BackupError} BACKEND_TRUNCATED, BACKEND_FAILED; system errors as they come
  */
 export async function readRange(
   path: string,
   range: ByteRange | undefined,
-  { key, signal }: { key: string; signal: AbortSignal | undefined },
+  { key, signal, memory }: { key: string; signal: AbortSignal | undefined; memory?: LoadOptions['memory'] },
 ): Promise<Uint8Array> {
   // O_NONBLOCK: opening a pipe that somebody put there must not wait for a writer for ever.
   const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
@@ -62,7 +62,7 @@ export async function readRange(
     const stats = await handle.stat()
     if (!stats.isFile()) throw notRegular(key)
     const { offset, length } = rangeWithin(range, stats.size, key)
-    const bytes = new Uint8Array(length)
+    const bytes = memory?.take(length) ?? new Uint8Array(length)
     for (let done = 0; done < length; ) {
       throwIfAborted(signal)
       const wanted = Math.min(length - done, bytesPerRead)

@@ -40,12 +40,12 @@ export async function localBackend(path: string): Promise<Backend> {
       return told(`store ${key}`, root, () => createObject(key, parts, signal))
     },
 
-    async load(ref, range, { signal } = {}) {
+    async load(ref, range, { signal, memory } = {}) {
       const key = refKey(ref)
       checkRange(range)
       throwIfAborted(signal)
       return told(`read ${key}`, root, async () => {
-        const bytes = await unlessErrno(['ENOENT'], () => readRange(join(root, key), range, { key, signal }))
+        const bytes = await unlessErrno(['ENOENT'], () => readRange(join(root, key), range, { key, signal, memory }))
         if (bytes) return bytes
         await folders.confirmRoot()
         throw new BackupError('BACKEND_NOT_FOUND', `${key} is not in ${root}`, { path: key })

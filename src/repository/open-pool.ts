@@ -1,4 +1,5 @@
 /** The main thread's half of the open workers: a promise for every request, and work for all. */
+import { type BufferPool, createBufferPool } from '../util/buffer-pool.ts'
 import type { OpenInit, OpenReply, OpenRequest, RestoreRequest, VerifyRequest } from './pool/open-messages.ts'
 import { startPool } from './pool/worker-pool.ts'
 
@@ -7,6 +8,8 @@ export type Verified = Extract<OpenReply, { kind: 'verified' }>
 
 export interface OpenPool extends AsyncDisposable {
   readonly workers: number
+  /** For the bytes of requests, which come back to it. */
+  readonly memory: BufferPool
   restore(request: Omit<RestoreRequest, 'kind' | 'job'>): Promise<Restored>
   /** Verifies one pack, all of whose stretches go to one worker. */
   withPack<T>(use: (verify: (stretch: Omit<VerifyRequest, 'kind' | 'job' | 'pack'>) => Promise<Verified>) => Promise<T>): Promise<T>
@@ -18,11 +21,16 @@ interface Job {
   readonly reject: (error: Error) => void
 }
 
+/** A little more than readers ask for at once. */
+const BUFFER_BYTES = 4.5 * 1024 * 1024
+const BUFFERS_A_WORKER = 4
+
 export async function startOpenPool(threads: number, init: OpenInit): Promise<OpenPool> {
   const jobs = new Map<number, Job>()
   let nextJob = 0
   let nextPack = 0
   let failure: Error | undefined
+  const memory = createBufferPool(BUFFER_BYTES, BUFFERS_A_WORKER * Math.max(1, threads))
   const pool = await startPool<OpenRequest, OpenReply>({
     threads,
     role: 'open',
@@ -31,6 +39,7 @@ export async function startOpenPool(threads: number, init: OpenInit): Promise<Op
       const job = jobs.get(reply.job)
       jobs.delete(reply.job)
       if (job !== undefined) busy[job.worker]!--
+      memory.give(reply.buffer)
       job?.resolve(reply)
     },
     onFailure(error) {
@@ -56,6 +65,7 @@ export async function startOpenPool(threads: number, init: OpenInit): Promise<Op
 
   return {
     workers: pool.size,
+    memory,
     restore: (request) => ask((job) => ({ ...request, kind: 'restore', job }), leastBusy()) as Promise<Restored>,
     async withPack(use) {
       const worker = leastBusy()

@@ -38,7 +38,7 @@ export function createPackVerifier(repository: Repository, threads: number, sign
     const keyOf = (envelope: number): DataKey => dataKeys.of({ pack: { ...entry, group, indexNumber: 0 }, envelope })
     const statement = { packId: entry.packId, sizeBytes: entry.sizeBytes, directory: keyOf(0), frames: entry.frames, records: entry.blobs }
     const load = async (stretch: Stretch): Promise<{ stretch: Stretch; bytes: Uint8Array }> => {
-      const bytes = await backend.load({ type: 'packs', name: entry.packId }, { offset: stretch.offset, length: stretch.length }, { signal })
+      const bytes = await backend.load({ type: 'packs', name: entry.packId }, { offset: stretch.offset, length: stretch.length }, { signal, memory: pool.memory })
       onBytes(bytes.length)
       return { stretch, bytes }
     }

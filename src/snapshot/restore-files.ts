@@ -191,7 +191,7 @@ async function performRead(run: Run, read: Read<Pending>, whole: ReadonlyMap<Pen
   }
   let bytes: Uint8Array
   try {
-    bytes = await run.repository.backend.load({ type: 'packs', name: read.packId }, { offset: read.offset, length: read.length }, { signal: run.signal })
+    bytes = await run.repository.backend.load({ type: 'packs', name: read.packId }, { offset: read.offset, length: read.length }, { signal: run.signal, memory: run.pool.memory })
   } catch (error) {
     if (!isBackupError(error, 'BACKEND_NOT_FOUND') && !isBackupError(error, 'BACKEND_TRUNCATED')) throw error
     for (const uses of read.uses) for (const { use } of uses) damaged.set(use.file, `pack ${read.packId.slice(0, 16)} is missing or cut short`)

@@ -80,6 +80,8 @@ export type OpenReply =
   | {
       readonly kind: 'restored'
       readonly job: number
+      /** The request's bytes come back. */
+      readonly buffer: ArrayBuffer
       /** By position in `files`: what went wrong, or that the name was taken. */
       readonly fileProblems: ReadonlyMap<number, OpenProblem>
       /** By row of `blobs`, for those that go to descriptors. */
@@ -90,6 +92,7 @@ export type OpenReply =
   | {
       readonly kind: 'verified'
       readonly job: number
+      readonly buffer: ArrayBuffer
       /** What is wrong with the pack as a whole. */
       readonly packProblems: readonly string[]
       /** By number of the frame in the request. */

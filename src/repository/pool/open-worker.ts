@@ -11,7 +11,6 @@ import { close, O_DIRECTORY, O_PATH, O_RDONLY, openBeneath } from '../../util/po
 import { unlinkAtIfPresent } from '../../util/posix/create.ts'
 import { pwrite, setSize } from '../../util/posix/read-write.ts'
 import { fstat } from '../../util/posix/stat.ts'
-import { release } from '../../util/release.ts'
 import { PosixError } from '../../util/posix/system-error.ts'
 import { pwriteSparse } from '../../util/sparse-write.ts'
 import { createTemporary, giveName, setAttributes, temporaryName } from '../../util/target-file.ts'
@@ -40,8 +39,8 @@ interface Tools {
 export function createRole(init: OpenInit, post: Post<OpenReply>): Role<OpenRequest> {
   const tools: Tools = { init, decompressor: createDecompressor(), memory: createArena(ARENA_BYTES), packs: new Map() }
   return (request) => {
-    post(request.kind === 'restore' ? restore(tools, request) : verify(tools, request))
-    release(request.bytes)
+    const reply = request.kind === 'restore' ? restore(tools, request) : verify(tools, request)
+    post(reply, [reply.buffer])
     tools.memory.reset()
   }
 }
@@ -106,7 +105,7 @@ function restore(tools: Tools, request: RestoreRequest): OpenReply {
   } finally {
     folders.close()
   }
-  return { kind: 'restored', job: request.job, fileProblems, blobProblems, warnings }
+  return { kind: 'restored', job: request.job, buffer: request.bytes.buffer, fileProblems, blobProblems, warnings }
 }
 
 /** Whether the blob of the second row follows that of the first, in its frame and in its file. */
@@ -247,7 +246,7 @@ function verify(tools: Tools, request: VerifyRequest): OpenReply {
       packProblems.push(messageOf(error))
     }
   }
-  return { kind: 'verified', job: request.job, packProblems, frameProblems }
+  return { kind: 'verified', job: request.job, buffer: bytes.buffer as ArrayBuffer, packProblems, frameProblems }
 }
 
 /** A pack of which a part has come. */
