@@ -10,7 +10,13 @@ import { listObjects, loadObject, splitName } from '../repository/objects.ts'
 import { decodeRegister } from '../repository/register.ts'
 import type { Repository } from '../repository/repository.ts'
 import { decodeSnapshot, type Snapshot } from './snapshot.ts'
-import { snapshotCache, type SnapshotProblem } from './snapshots.ts'
+import { snapshotCache } from './snapshots.ts'
+
+export interface RegisterProblem {
+  /** `<group>/<sid>` */
+  readonly name: string
+  readonly message: string
+}
 
 export interface RegisterList {
   /** Every register by its name `<group>/<sid>`, whatever it holds. */
@@ -18,7 +24,7 @@ export interface RegisterList {
   readonly snapshots: ReadonlyMap<string, Snapshot>
   /** Registers under sids that were swept: late duplicates of commits. */
   readonly ghosts: readonly string[]
-  readonly problems: readonly SnapshotProblem[]
+  readonly problems: readonly RegisterProblem[]
 }
 
 /**
@@ -30,9 +36,9 @@ export async function loadRegisters(repository: Repository, swept: ReadonlySet<s
   const cache = snapshotCache(repository, await repository.catalogue())
   const listed = new Set((await listObjects(backend, 'snapshots', signal)).map((info) => info.name))
   const snapshots = new Map<string, Snapshot>()
-  const problems: SnapshotProblem[] = []
+  const problems: RegisterProblem[] = []
 
-  const read = async (name: string): Promise<Snapshot | SnapshotProblem | undefined> => {
+  const read = async (name: string): Promise<Snapshot | RegisterProblem | undefined> => {
     const { group, id } = splitName(name)
     try {
       const known = cache.get(name)

@@ -19,7 +19,7 @@ import type { Repository } from '../../repository/repository.ts'
 import type { StatedIndex } from '../../repository/stated-index.ts'
 import { loadRegisters } from '../../snapshot/registers.ts'
 import { requireComplete } from './complete.ts'
-import { readIndex } from './survey.ts'
+import { isThere, readIndex } from './survey.ts'
 import type { PruneOptions } from './types.ts'
 import { findUsedBlobs, type GroupUse, type UsedBlobs } from './used.ts'
 
@@ -48,11 +48,11 @@ export interface DecideOptions extends PruneOptions {
 export async function decide(repository: Repository, options: DecideOptions): Promise<Decision> {
   const { plan, gc, signal, carried } = options
   const registers = await loadRegisters(repository, gc.swept, signal)
-  const givenUp = requireComplete(registers, { last: options.generation, swept: gc.swept, lost: options.lost ?? [] })
   const { forgotten } = await loadForgotten(repository, { signal })
   // A snapshot that was forgotten since the plan counts as kept: sessions may have referred to it.
-  const sweep = plan.sweep.filter((name) => forgotten.has(name) && registers.snapshots.has(name))
+  const sweep = plan.sweep.filter((name) => forgotten.has(name) && isThere(registers, name))
   const goes = new Set(sweep)
+  const givenUp = requireComplete(registers, { last: options.generation, swept: gc.swept, lost: options.lost ?? [], sweep: goes })
   const index = await readIndex(repository, signal)
   const listed = await listPacks(repository.backend, signal)
   const kept = [...registers.snapshots].filter(([name]) => !goes.has(name)).map(([, snapshot]) => snapshot)

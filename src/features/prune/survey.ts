@@ -43,10 +43,10 @@ export async function survey(repository: Repository, gc: GcState, last: Generati
   const listed = await listPacks(backend, signal)
   const sessions = (await findSessions(repository, signal)).filter((session) => !session.isDecided && !isDue(session, options))
   const registers = await loadRegisters(repository, gc.swept, signal)
-  requireComplete(registers, { last, swept: gc.swept, lost: options.lost ?? [] })
   const sweepable = await forgottenSnapshots(repository, registers, options)
-  const index = await readIndex(repository, signal)
   const sweep = new Set(sweepable.due)
+  requireComplete(registers, { last, swept: gc.swept, lost: options.lost ?? [], sweep })
+  const index = await readIndex(repository, signal)
   const kept = [...registers.snapshots].filter(([name]) => !sweep.has(name))
   const used = await findUsedBlobs(repository, index, kept.map(([, snapshot]) => snapshot), { signal })
   const usage = await packUsage(index, listed, used)
@@ -98,9 +98,14 @@ async function forgottenSnapshots(repository: Repository, registers: RegisterLis
   for (const problem of problems) repository.notice(`${problem.object} is not the owner's word and is not obeyed: ${problem.message}`)
   const youngest = nowNs() - BigInt(Math.round(options.keepRecoverableMs ?? 0)) * 1_000_000n
   const isYoung = (timeNs: bigint): boolean => (options.keepRecoverableMs ?? 0) > 0 && timeNs > youngest
-  const there = [...forgotten].filter(([name]) => registers.snapshots.has(name))
+  const there = [...forgotten].filter(([name]) => isThere(registers, name))
   const due = there.filter(([, { timeNs }]) => !isYoung(timeNs)).map(([name]) => name)
   return { due, recoverable: there.length - due.length }
+}
+
+/** A snapshot, be it one that cannot be read. */
+export function isThere(registers: RegisterList, name: string): boolean {
+  return registers.snapshots.has(name) || registers.problems.some((problem) => problem.name === name)
 }
 
 /** Packs that no index object states, with the session that their header names, if it can be read. */
