@@ -10,10 +10,14 @@ import { listObjects, loadObject, splitName } from '../repository/objects.ts'
 import { decodeRegister } from '../repository/register.ts'
 import type { Repository } from '../repository/repository.ts'
 import { decodeSnapshot, type Snapshot } from './snapshot.ts'
-import { snapshotCache, type SnapshotProblem } from './snapshots.ts'
+import { snapshotCache } from './snapshots.ts'
 
 /** One that cannot be read. */
-export type RegisterProblem = Pick<SnapshotProblem, 'name' | 'message'>
+export interface RegisterProblem {
+  /** `<group>/<sid>` */
+  readonly name: string
+  readonly message: string
+}
 
 export interface RegisterList {
   /** Every register by its name `<group>/<sid>`, whatever it holds. */

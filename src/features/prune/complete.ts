@@ -10,10 +10,10 @@ export interface CompleteOptions {
   /** The last generation that has a plan. */
   readonly last: Generation | undefined
   readonly swept: ReadonlySet<string>
-  /** Names of snapshots that are to be swept: what they use is no matter. */
-  readonly sweep: ReadonlySet<string>
   /** Snapshots, by id, that are given up. */
   readonly lost: readonly string[]
+  /** Names of those that are to be swept: nobody needs to read them any more. */
+  readonly sweep: ReadonlySet<string>
 }
 
 /**
@@ -22,8 +22,8 @@ export interface CompleteOptions {
  */
 export function requireComplete(registers: RegisterList, options: CompleteOptions): string[] {
   const givenUp = new Set<string>()
-  const problem = registers.problems.find(({ name }) => !options.sweep.has(name))
-  if (problem !== undefined) throw new BackupError('PRUNE_REFUSED', `snapshots/${problem.name} cannot be read (${problem.message}); prune cannot know what it uses and deletes nothing. "nacre check" tells more`, { path: `snapshots/${problem.name}` })
+  const [problem] = registers.problems.filter(({ name }) => !options.sweep.has(name))
+  if (problem !== undefined) throw new BackupError('PRUNE_REFUSED', `snapshots/${problem.name} cannot be read (${problem.message}); prune cannot know what it uses and deletes nothing. Put a copy of it back, or forget it by its whole id`, { path: `snapshots/${problem.name}` })
   const isExplained = (name: string): boolean => {
     if (registers.listed.has(name) || options.swept.has(name)) return true
     if (!options.lost.some((id) => id !== '' && name.split('/')[1]!.startsWith(id))) return false

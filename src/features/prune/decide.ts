@@ -52,7 +52,7 @@ export async function decide(repository: Repository, options: DecideOptions): Pr
   // A snapshot that was forgotten since the plan counts as kept: sessions may have referred to it.
   const sweep = plan.sweep.filter((name) => forgotten.has(name) && isThere(registers, name))
   const goes = new Set(sweep)
-  const givenUp = requireComplete(registers, { last: options.generation, swept: gc.swept, sweep: goes, lost: options.lost ?? [] })
+  const givenUp = requireComplete(registers, { last: options.generation, swept: gc.swept, lost: options.lost ?? [], sweep: goes })
   const index = await readIndex(repository, signal)
   const listed = await listPacks(repository.backend, signal)
   const kept = [...registers.snapshots].filter(([name]) => !goes.has(name)).map(([, snapshot]) => snapshot)

@@ -45,7 +45,7 @@ export async function survey(repository: Repository, gc: GcState, last: Generati
   const registers = await loadRegisters(repository, gc.swept, signal)
   const sweepable = await forgottenSnapshots(repository, registers, options)
   const sweep = new Set(sweepable.due)
-  requireComplete(registers, { last, swept: gc.swept, sweep, lost: options.lost ?? [] })
+  requireComplete(registers, { last, swept: gc.swept, lost: options.lost ?? [], sweep })
   const index = await readIndex(repository, signal)
   const kept = [...registers.snapshots].filter(([name]) => !sweep.has(name))
   const used = await findUsedBlobs(repository, index, kept.map(([, snapshot]) => snapshot), { signal })
@@ -103,9 +103,9 @@ async function forgottenSnapshots(repository: Repository, registers: RegisterLis
   return { due, recoverable: there.length - due.length }
 }
 
-/** Whether it can be swept; one that cannot be read is, when its owner has named it. */
-export function isThere({ snapshots, problems }: RegisterList, name: string): boolean {
-  return snapshots.has(name) || problems.some((problem) => problem.name === name)
+/** A snapshot, be it one that cannot be read. */
+export function isThere(registers: RegisterList, name: string): boolean {
+  return registers.snapshots.has(name) || registers.problems.some((problem) => problem.name === name)
 }
 
 /** Packs that no index object states, with the session that their header names, if it can be read. */

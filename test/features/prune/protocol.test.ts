@@ -208,6 +208,17 @@ describe('prune refuses and deletes nothing', () => {
     expect(await namesIn(at.backend, 'snapshots')).toEqual(expect.arrayContaining(ids.map((id) => `0/${id}`)))
   })
 
+  test('unless a snapshot that cannot be read is forgotten: that is how one gets rid of it', async () => {
+    await using at = await prunePlace()
+    const ids = await history(at)
+    const ref = { type: 'snapshots', name: `0/${ids[1]}` } as const
+    await replaceObject(at.backend, ref, flipped(await at.backend.load(ref), 4000))
+    await expectRejected(at.prune({}, await at.open()), 'PRUNE_REFUSED')
+    await at.forget(ids[1]!)
+    expect((await at.prune({}, await at.open())).sweptSnapshots).toBe(2)
+    await at.expectWhole()
+  })
+
   test('unless a snapshot that is gone is given up by its id', async () => {
     await using at = await prunePlace()
     const ids = await history(at)
@@ -247,9 +258,10 @@ describe('of two copies of a blob', () => {
     at.fill(0, 6)
     const repositories = [await at.open(), await at.open()]
     await Promise.all(repositories.map((repository) => at.keep(repository)))
-    const before = (await namesIn(at.backend, 'packs')).length
-    expect((await at.prune(NO_UNUSED)).rescuedPacks).toBe(0)
-    expect((await namesIn(at.backend, 'packs')).length).toBeLessThan(before)
+    const result = await at.prune(NO_UNUSED)
+    expect(result.rescuedPacks).toBe(0)
+    // Trees may differ, as folders above the source are the system's; the files are the same.
+    expect(result.deletedBytes - result.writtenBytes).toBeGreaterThan(5 * 60_000)
     await at.expectWhole()
   })
 })
