@@ -59,17 +59,25 @@ function asPathOf(text: string): AsPath {
   return { real: argumentBytes(text.slice(0, at)), shown: argumentBytes(text.slice(at + 1)) }
 }
 
-/** The standard output of a command; its errors go where ours go. */
+/**
+ * The standard output of a command; its errors go where ours go. It begins when it is read from:
+ * Node throws away what nobody has begun to read when a child ends.
+ */
 function commandStream(name: string | Uint8Array, command: readonly string[], signal: AbortSignal): NamedStream {
-  const [program = '', ...rest] = command
-  const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'inherit'], signal })
-  const ended = new Promise<void>((resolve, reject) => {
-    child.on('error', (cause) => reject(signal.aborted ? (signal.reason as Error) : new BackupError('SOURCE_FAILED', `the command "${program}" cannot be run: ${cause.message}; no snapshot was made`, { cause })))
-    child.on('close', (code, killed) => {
-      if (code === 0) resolve()
-      else reject(new BackupError('SOURCE_FAILED', `the command "${program}" ${killed === null ? `failed with exit code ${code}` : `was ended by ${killed}`}; no snapshot was made`))
-    })
-  })
+  let ended: Promise<void> = Promise.reject(new Error('the command was never begun'))
   ended.catch(() => undefined)
-  return { name, chunks: child.stdout, finish: () => ended }
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    const [program = '', ...rest] = command
+    const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'inherit'], signal })
+    ended = new Promise<void>((resolve, reject) => {
+      child.on('error', (cause) => reject(signal.aborted ? (signal.reason as Error) : new BackupError('SOURCE_FAILED', `the command "${program}" cannot be run: ${cause.message}; no snapshot was made`, { cause })))
+      child.on('close', (code, killed) => {
+        if (code === 0) resolve()
+        else reject(new BackupError('SOURCE_FAILED', `the command "${program}" ${killed === null ? `failed with exit code ${code}` : `was ended by ${killed}`}; no snapshot was made`))
+      })
+    })
+    ended.catch(() => undefined)
+    yield* child.stdout as AsyncIterable<Uint8Array>
+  }
+  return { name, chunks: chunks(), finish: () => ended }
 }

@@ -60,11 +60,14 @@ test('a stream is one file, and a command that fails makes no snapshot', () => {
   expect(at.run('backup', '--stdin-from-command', '--stdin-filename', 'words', '--', 'echo', '--stdin', 'words')).toMatchObject({ code: 0 })
   expect(at.run('restore', 'latest:/words', '--target', 'out').code).toBe(0)
   expect(spawnSync('cat', [join(at.folder, 'out/words')], { encoding: 'utf8' }).stdout).toBe('--stdin words\n')
+  // A command that ends long before all that it has printed is read.
+  expect(at.run('backup', '--stdin-from-command', '--', 'sh', '-c', 'head -c 60000 /dev/zero')).toMatchObject({ code: 0 })
+  expect(lastJson(at.run('backup', '--json', '--stdin-from-command', '--', 'head', '-c', '30000000', '/dev/zero').stdout)).toMatchObject({ total_bytes: 30_000_000 })
   const failing = at.run('backup', '--stdin-from-command', '--', 'sh', '-c', 'echo half; exit 3')
   expect(failing.code).toBe(1)
   expect(failing.stderr).toContain('failed with exit code 3; no snapshot was made')
   expect(at.run('backup', '--stdin-from-command', '--', 'no-such-program').code).toBe(1)
-  expect(JSON.parse(at.run('snapshots', '--json').stdout)).toHaveLength(2)
+  expect(JSON.parse(at.run('snapshots', '--json').stdout)).toHaveLength(4)
 }, 120_000)
 
 test('what lies elsewhere is shown where it belongs, and is unchanged there the next time', () => {
