@@ -38,6 +38,20 @@ export interface Context {
   password(): Promise<Uint8Array>
   /** The location as it was given. */
   location(): string
+  /** All commands, for those that tell of them. */
+  everyCommand(): Promise<readonly CommandDescription[]>
+}
+
+/** A command with all that it says of itself. */
+export interface CommandDescription {
+  readonly name: string
+  /** One line. */
+  readonly summary: string
+  readonly command: Command
+  /** Its own and everybody's. */
+  readonly options: Readonly<Record<string, OptionSpec>>
+  /** What the first argument may be, where that is one of few words. */
+  readonly words: readonly string[]
 }
 
 export interface Command {

@@ -10,8 +10,14 @@ interface Entry {
 export const COMMANDS = {
   init: { purpose: 'Backing up', summary: 'make a repository', load: () => import('./commands/init.ts') },
   backup: { purpose: 'Backing up', summary: 'make a snapshot of files and folders', load: () => import('./commands/backup.ts') },
+  'import-tar': { purpose: 'Backing up', summary: 'make a snapshot of a tar', load: () => import('./commands/import-tar.ts') },
   snapshots: { purpose: 'Looking and restoring', summary: 'list the snapshots', load: () => import('./commands/snapshots.ts') },
   ls: { purpose: 'Looking and restoring', summary: 'list what a snapshot holds', load: () => import('./commands/ls.ts') },
+  find: { purpose: 'Looking and restoring', summary: 'look for names in all snapshots', load: () => import('./commands/find.ts') },
+  history: { purpose: 'Looking and restoring', summary: 'list the versions that there are of a file', load: () => import('./commands/history.ts') },
+  diff: { purpose: 'Looking and restoring', summary: 'tell what differs between two snapshots, or a snapshot and files', load: () => import('./commands/diff.ts') },
+  dump: { purpose: 'Looking and restoring', summary: 'write a file, or a folder as tar or zip, to stdout', load: () => import('./commands/dump.ts') },
+  'export-tar': { purpose: 'Looking and restoring', summary: 'write a snapshot, or a part of one, as a tar', load: () => import('./commands/export-tar.ts') },
   restore: { purpose: 'Looking and restoring', summary: 'write a snapshot, or a part of one, to a folder', load: () => import('./commands/restore.ts') },
   forget: { purpose: 'Keeping some', summary: 'give snapshots up, by a policy or by name', load: () => import('./commands/forget.ts') },
   unforget: { purpose: 'Keeping some', summary: 'bring a forgotten snapshot back', load: () => import('./commands/unforget.ts') },
@@ -27,6 +33,7 @@ export const COMMANDS = {
   probe: { purpose: 'Keeping it sound', summary: 'try whether the storage does what safety rests on', load: () => import('./commands/probe.ts') },
   cat: { purpose: 'Looking inside', summary: 'show an object of the repository', load: () => import('./commands/cat.ts') },
   cache: { purpose: 'Looking inside', summary: 'show or clear the local cache', load: () => import('./commands/cache.ts') },
+  completion: { purpose: 'Looking inside', summary: 'print a script that completes commands in a shell', load: () => import('./commands/completion.ts') },
 } as const satisfies Record<string, Entry>
 
 export type CommandName = keyof typeof COMMANDS
@@ -34,7 +41,7 @@ export type CommandName = keyof typeof COMMANDS
 export function overview(): string {
   const purposes = new Map<string, string[]>()
   for (const [name, { purpose, summary }] of Object.entries(COMMANDS)) {
-    purposes.set(purpose, [...(purposes.get(purpose) ?? []), `  ${name.padEnd(11)}${summary}`])
+    purposes.set(purpose, [...(purposes.get(purpose) ?? []), `  ${name.padEnd(12)}${summary}`])
   }
   const groups = [...purposes].map(([purpose, lines]) => `${purpose}\n${lines.join('\n')}`)
   return `nacre: deduplicating, encrypted backups

@@ -56,6 +56,7 @@ async function withContext(command: Command, args: Arguments, output: Output): P
     cacheFolder: cache.path,
     location: () => locationOf(args),
     openPlace: () => openPlace(locationOf(args)),
+    everyCommand: async () => (await import('./every-command.ts')).everyCommand(),
     password: () => (password ??= readPassword({ file: args.text('password-file'), command: args.text('password-command'), fd: args.text('password-fd') }, false)),
     async openRepository() {
       const backend = await openPlace(locationOf(args))

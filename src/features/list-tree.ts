@@ -31,3 +31,12 @@ export async function* listTree(repository: Repository, snapshot: Pick<Snapshot,
     for await (const entry of walk) yield { path: entry.path, node: entry.node }
   }
 }
+
+/**
+ * What stands at a path.
+ * @param path - absolute in the snapshot
+ * @throws {BackupError} PATH_NOT_FOUND, BLOB_MISSING, CORRUPT
+ */
+export async function findNode(repository: Repository, snapshot: Pick<Snapshot, 'tree'>, path: Uint8Array): Promise<Node> {
+  return findPath(await openTreeReader(repository), snapshot.tree, path)
+}

@@ -72,6 +72,7 @@ function newest(bundle: Bundle, name: string): Uint8Array {
 
 function ownerKeyring(root: Uint8Array, repositoryId: Uint8Array): Keyring {
   const derived = new Map<string, Uint8Array>()
+  let ownerPublic: Uint8Array | undefined
   const key = (label: string): Uint8Array => {
     const known = derived.get(label) ?? deriveKey(root, repositoryId, label)
     derived.set(label, known)
@@ -93,7 +94,9 @@ function ownerKeyring(root: Uint8Array, repositoryId: Uint8Array): Keyring {
       return key('envelope')
     },
     get ownerPublic() {
-      return signingPublicKey(key('owner'))
+      // Half a millisecond, and it is asked for at every record.
+      ownerPublic ??= signingPublicKey(key('owner'))
+      return ownerPublic
     },
     get signingSeed() {
       return key('owner')

@@ -227,7 +227,7 @@ function presentPaths(sources: readonly SourcePath[], onEvent: BackupOptions['on
 }
 
 /** The repository and the cache, when they lie on this machine, are not backed up into themselves. */
-function ownFolders(repository: Repository): Map<string, string> {
+export function ownFolders(repository: Repository): Map<string, string> {
   const own = new Map<string, string>()
   for (const [path, what] of [[repository.backend.location, 'the repository itself'], [repository.cacheFolder, 'the cache of this repository']] as const) {
     const stat = path.startsWith('/') ? statAtIfPresent(AT_FDCWD, utf8(path), { follow: true }) : undefined

@@ -31,8 +31,6 @@ export interface Journal {
 
 /** Backups interrupted one after another add up; older ones tell next to nothing. */
 const GENERATIONS_MOST = 4
-/** Rows kept in memory, at most, before they are written. */
-const ROWS_WAITING = 8
 const SCOPE_BYTES = 16
 
 interface Entry {
@@ -66,7 +64,8 @@ export async function openJournal(repository: Repository, host: string, paths: r
       if (next === 0) store.put(scope, [...earlier, generation])
       store.put(rowName(scope, generation, next++), noted)
       noted = []
-      if (next % ROWS_WAITING === 0) rows.flush().catch(() => undefined)
+      // What a killed process had not yet written is read again, and nothing worse.
+      rows.flush().catch(() => undefined)
     },
     async remove() {
       for (const number of earlier) removeGeneration(store, scope, number)

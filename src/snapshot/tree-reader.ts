@@ -11,10 +11,13 @@ import type { Repository } from '../repository/repository.ts'
 import { type Content, type ContentBlob, contentBlobs } from './content.ts'
 import type { Node } from './node.ts'
 import { decodeTreeBlob, type TreeBlob } from './tree-blob.ts'
+import { scanDirectory, type ScannedList } from './tree-scan.ts'
 
 export interface TreeReader {
   /** @throws {BackupError} BLOB_MISSING, CORRUPT */
   blob(id: Uint8Array): Promise<TreeBlob>
+  /** As `blob`, encoded: for those who look at few of its entries. */
+  bytes(id: Uint8Array): Promise<Uint8Array>
   /** A directory's nodes in byte order of their names. */
   nodes(root: Uint8Array): AsyncGenerator<readonly Node[]>
   /** The node of that name, reading one path of the list. */
@@ -45,15 +48,16 @@ export async function openTreeReader(repository: Repository): Promise<TreeReader
 
   const remember = (id: Uint8Array, bytes: Uint8Array): void => catalogue.rows.put('tree', id, seal(key, bytes, id))
 
-  const blob = async (id: Uint8Array): Promise<TreeBlob> => {
-    let bytes = cached(id)
-    if (bytes === undefined) {
-      reader ??= await openBlobReader(repository)
-      bytes = await reader.load('tree', id)
-      remember(id, bytes)
-    }
-    return decodeTreeBlob(bytes)
+  const bytesOf = async (id: Uint8Array): Promise<Uint8Array> => {
+    const known = cached(id)
+    if (known !== undefined) return known
+    reader ??= await openBlobReader(repository)
+    const bytes = await reader.load('tree', id)
+    remember(id, bytes)
+    return bytes
   }
+
+  const blob = async (id: Uint8Array): Promise<TreeBlob> => decodeTreeBlob(await bytesOf(id))
 
   async function* nodes(id: Uint8Array, below = Number.POSITIVE_INFINITY): AsyncGenerator<readonly Node[]> {
     const tree = await blob(id)
@@ -71,17 +75,19 @@ export async function openTreeReader(repository: Repository): Promise<TreeReader
 
   return {
     blob,
+    bytes: bytesOf,
     remember,
     nodes: (root) => nodes(root),
     async find(root, name) {
       let id: Uint8Array | undefined = root
       let below = Number.POSITIVE_INFINITY
+      const key = Buffer.from(name).toString('latin1')
       while (id !== undefined) {
-        const tree: TreeBlob = await blob(id)
-        requireKind(tree, 'directory', below, id)
-        if ('nodes' in tree) return tree.nodes.find((node) => compareBytes(node.name, name) === 0)
-        below = tree.level
-        id = tree.kind === 'directory' ? tree.children.findLast((child) => compareBytes(child.firstName, name) <= 0)?.id : undefined
+        const list: ScannedList = scanDirectory(await bytesOf(id), (own) => own === key)
+        requireLevel(list.level, below, id)
+        if ('nodes' in list) return list.nodes[0]?.decode()
+        below = list.level
+        id = list.children.findLast((child) => compareBytes(child.firstName, name) <= 0)?.id
       }
       return undefined
     },
@@ -95,5 +101,9 @@ export async function openTreeReader(repository: Repository): Promise<TreeReader
 /** Levels fall strictly, so that no list, however hostile, contains itself. */
 export function requireKind(tree: TreeBlob, kind: TreeBlob['kind'], below: number, id: Uint8Array): void {
   if (tree.kind !== kind) throw new BackupError('CORRUPT', `tree blob ${toHex(id).slice(0, 16)} is a list of another kind`)
-  if (tree.level >= below) throw new BackupError('CORRUPT', `tree blob ${toHex(id).slice(0, 16)} stands at a wrong level`)
+  requireLevel(tree.level, below, id)
+}
+
+function requireLevel(level: number, below: number, id: Uint8Array): void {
+  if (level >= below) throw new BackupError('CORRUPT', `tree blob ${toHex(id).slice(0, 16)} stands at a wrong level`)
 }

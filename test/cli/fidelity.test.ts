@@ -1,6 +1,6 @@
 /** A tree with everything that a file system can hold, there and back, looked at by another program. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
@@ -12,7 +12,8 @@ const base = mkdtempSync(join(tmpdir(), 'nacre-fidelity-'))
 chmodSync(base, 0o755)
 afterAll(() => {
   spawnSync('chattr', ['-R', '-i', base])
-  rmSync(base, { recursive: true, force: true })
+  // Its paths are too long for Node.
+  execFileSync('rm', ['-rf', base])
 })
 
 /** What anybody can make. */
@@ -91,7 +92,8 @@ function person(name: string, uid: number): Person {
     folder,
     nacre: (...args) => run([process.execPath, PROGRAM, ...args]),
     python(script, ...args) {
-      const ended = run(['python3', '-c', script, ...args])
+      // What stands first in the PATH may be root's own.
+      const ended = run([existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3', '-c', script, ...args])
       if (ended.status !== 0) throw new Error(ended.stderr)
     },
   }
@@ -157,7 +159,7 @@ test.skipIf(!isRoot)('an ordinary user restores what root has saved: what the sy
   const target = join(who.folder, 'target')
   const { summary } = restored(who, target, '--numeric-ids')
   // Devices, owners, a capability and a trusted attribute.
-  expect(summary).toMatchObject({ problems: 0, files_restored: before.filter((line) => / - /.test(line)).length })
+  expect(summary).toMatchObject({ problems: 0, files_restored: before.filter((line) => /^\S+ - /.test(line)).length })
   expect(Number(summary['warnings'])).toBeGreaterThan(4)
   expect(existsSync(join(target, 'null'))).toBe(false)
   expect(statSync(join(target, 'owned')).mode & 0o7777).toBe(0o755)

@@ -34,6 +34,7 @@ function treesOf(root: Folder): { trees: TreeReader; tree: Uint8Array; reads: ()
   }
   const trees: TreeReader = {
     blob: () => Promise.reject(new Error('not asked for here')),
+    bytes: () => Promise.reject(new Error('not asked for here')),
     remember: () => undefined,
     async *nodes(id) {
       const nodes = listOf(id)

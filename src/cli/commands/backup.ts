@@ -85,7 +85,7 @@ export function threadsOf(args: Arguments): number {
   return Number(text)
 }
 
-function levelOf(text: string | undefined): number | null | undefined {
+export function levelOf(text: string | undefined): number | null | undefined {
   if (text === undefined) return undefined
   if (text === 'off') return null
   if (!/^-?\d{1,2}$/.test(text) || Number(text) < -7 || Number(text) > 19) throw new BackupError('INVALID_ARGUMENT', `--compression takes a level from -7 to 19, or off, not "${text}"`)
