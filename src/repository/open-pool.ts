@@ -48,6 +48,7 @@ export async function startOpenPool(threads: number, init: OpenInit): Promise<Op
       jobs.clear()
     },
   })
+  pool.warm()
   const busy = Array.from({ length: pool.size }, () => 0)
 
   const leastBusy = (): number => busy.indexOf(Math.min(...busy))

@@ -67,6 +67,8 @@ export async function startScheduler(options: StoreSchedulerOptions): Promise<St
   let failure: { readonly error: Error } | undefined
   let nextJob = 0
   let nextWorker = 0
+  /** Whether the workers were ever given anything. */
+  let hasBegun = false
 
   const fail = (error: Error): void => {
     failure ??= { error }
@@ -96,6 +98,7 @@ export async function startScheduler(options: StoreSchedulerOptions): Promise<St
 
   const acquire = async (): Promise<Slot> => {
     if (failure !== undefined) throw failure.error
+    hasBegun = true
     await options.gate()
     const slot = free.shift()
     return slot ?? new Promise((resolve, reject) => waiters.push({ resolve, reject }))
@@ -163,11 +166,13 @@ export async function startScheduler(options: StoreSchedulerOptions): Promise<St
       })
     },
     sealBlobs(blobType, bytes, records) {
+      hasBegun = true
       nextWorker = (nextWorker + 1) % pool.size
       pool.send(nextWorker, { kind: 'blobs', job: -1, blobType, bytes, records }, [bytes.buffer, records.buffer])
     },
     async storeBlobs(blobType, bytes, records) {
       if (failure !== undefined) throw failure.error
+      hasBegun = true
       await options.gate()
       nextWorker = (nextWorker + 1) % pool.size
       const { job, result } = start(undefined)
@@ -176,6 +181,7 @@ export async function startScheduler(options: StoreSchedulerOptions): Promise<St
     },
     async flush() {
       if (failure !== undefined) throw failure.error
+      if (!hasBegun) return
       const flushes = Array.from({ length: pool.size }, (_, worker) => {
         const { job, result } = start(undefined)
         pool.send(worker, { kind: 'flush', job })

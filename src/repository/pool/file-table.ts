@@ -2,6 +2,7 @@
  * The files of a restore request as a few typed arrays: cloning an object for each would cost the
  * two threads more than writing a small file does.
  */
+import type { TargetAttributes } from '../../util/target-file.ts'
 
 /** A file that is complete within its request. */
 export interface WholeFile {
@@ -10,25 +11,11 @@ export interface WholeFile {
   readonly name: Uint8Array
   readonly firstBlob: number
   readonly blobCount: number
-  readonly attributes: FileAttributes
-}
-
-/** What a restored file gets besides its bytes. */
-export interface FileAttributes {
-  readonly mode: number
-  /** -1 leaves the owner as it is. */
-  readonly uid: number
-  readonly gid: number
-  readonly mtimeS: number
-  readonly mtimeNs: number
-  readonly atimeS?: number | undefined
-  readonly atimeNs?: number | undefined
-  readonly xattrs?: readonly { readonly name: Uint8Array; readonly value: Uint8Array }[] | undefined
-  readonly clearsAcl?: boolean | undefined
+  readonly attributes: TargetAttributes
 }
 
 /** What few files have. */
-type RareAttributes = Pick<FileAttributes, 'atimeS' | 'atimeNs' | 'xattrs' | 'clearsAcl'>
+type RareAttributes = Pick<TargetAttributes, 'atimeS' | 'atimeNs' | 'xattrs' | 'clearsAcl'>
 
 export interface FileTable {
   /** Rows of folder, first blob, number of blobs, mode, uid, gid, seconds and nanoseconds of mtime. */

@@ -13,12 +13,12 @@ import { pwrite, setSize } from '../../util/posix/read-write.ts'
 import { fstat } from '../../util/posix/stat.ts'
 import { PosixError } from '../../util/posix/system-error.ts'
 import { pwriteSparse } from '../../util/sparse-write.ts'
-import { createTemporary, giveName, setAttributes, temporaryName } from '../../util/target-file.ts'
+import { createTemporary, giveName, setAttributes, temporaryName, type TargetAttributes } from '../../util/target-file.ts'
 import { ID_BYTES } from '../format.ts'
 import { openFrame } from '../frame.ts'
 import { decodePackHeader, decodeTrailer, openPackDirectory, TRAILER_BYTES } from '../pack.ts'
 import { BLOB_RECORD_BYTES, encodeFrames } from '../pack-entry.ts'
-import { type FileAttributes, fileAt, fileCount, type WholeFile } from './file-table.ts'
+import { fileAt, fileCount, type WholeFile } from './file-table.ts'
 import { BLOB_COLUMNS, DAMAGED, type FrameAt, NAME_TAKEN, NO_FD, type OpenInit, type OpenProblem, type OpenReply, type OpenRequest, type PackStatement, type RestoreRequest, type VerifyRequest } from './open-messages.ts'
 import type { Post, Role } from './role.ts'
 
@@ -174,7 +174,7 @@ const ourUid = process.geteuid?.()
 const ourGid = process.getegid?.()
 
 /** What we make is ours already, unless the folder gives its group to what is made in it. */
-function withoutOwnOwner(attributes: FileAttributes): FileAttributes {
+function withoutOwnOwner(attributes: TargetAttributes): TargetAttributes {
   return attributes.uid === ourUid && attributes.gid === ourGid ? { ...attributes, uid: -1, gid: -1 } : attributes
 }
 

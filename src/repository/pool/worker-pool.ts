@@ -10,6 +10,9 @@ import { createRole } from './roles.ts'
 export interface WorkerPool<In> extends AsyncDisposable {
   /** Number of workers, at least one. */
   readonly size: number
+  /** Begins what the first message would begin: for who knows that there will be one. */
+  warm(): void
+  /** A thread starts with its pool's first message: most backups find little to do for any. */
   send(worker: number, message: In, transfer?: Transfer): void
 }
 
@@ -44,6 +47,7 @@ async function startInline<In, Out>(options: PoolOptions<Out>): Promise<WorkerPo
   const role = await createRole<In, Out>(options.role, options.init, post)
   return {
     size: 1,
+    warm: () => undefined,
     send(_worker, message) {
       setImmediate(() => {
         if (closed) return
@@ -62,31 +66,34 @@ async function startInline<In, Out>(options: PoolOptions<Out>): Promise<WorkerPo
 }
 
 function startThreads<In, Out>(options: PoolOptions<Out>): WorkerPool<In> {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  const entry = new URL(`./worker-entry.${extension}`, import.meta.url)
   let closing = false
-  const workers = Array.from({ length: options.threads }, (_, number) => {
-    const worker = new Worker(entry, {
-      workerData: { role: options.role, init: options.init },
-      env: {},
-      resourceLimits: { maxYoungGenerationSizeMb: 8 },
-    })
-    worker.on('message', (message: Out | Failure) => {
-      if (typeof message === 'object' && message !== null && 'failure' in message) options.onFailure(message.failure)
-      else options.onMessage(number, message)
-    })
-    worker.on('error', options.onFailure)
-    worker.on('exit', (code) => {
-      if (!closing) options.onFailure(new Error(`a worker thread ended by itself (code ${code})`))
-    })
-    return worker
-  })
+  let workers: readonly Worker[] | undefined
+  const start = (): readonly Worker[] => Array.from({ length: options.threads }, (_, number) => startThread(options, number, () => closing))
   return {
-    size: workers.length,
-    send: (worker, message, transfer = []) => workers[worker]!.postMessage(message, [...transfer]),
+    size: options.threads,
+    warm: () => void (workers ??= start()),
+    send: (worker, message, transfer = []) => (workers ??= start())[worker]!.postMessage(message, [...transfer]),
     async [Symbol.asyncDispose]() {
       closing = true
-      await Promise.all(workers.map((worker) => worker.terminate()))
+      await Promise.all((workers ?? []).map((worker) => worker.terminate()))
     },
   }
+}
+
+function startThread<Out>(options: PoolOptions<Out>, number: number, isClosing: () => boolean): Worker {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  const worker = new Worker(new URL(`./worker-entry.${extension}`, import.meta.url), {
+    workerData: { role: options.role, init: options.init },
+    env: {},
+    resourceLimits: { maxYoungGenerationSizeMb: 8 },
+  })
+  worker.on('message', (message: Out | Failure) => {
+    if (typeof message === 'object' && message !== null && 'failure' in message) options.onFailure(message.failure)
+    else options.onMessage(number, message)
+  })
+  worker.on('error', options.onFailure)
+  worker.on('exit', (code) => {
+    if (!isClosing()) options.onFailure(new Error(`a worker thread ended by itself (code ${code})`))
+  })
+  return worker
 }
