@@ -43,8 +43,8 @@ export interface EntryList {
 }
 
 /**
- * As `readEntries`, but what is held is a string for each name: of a million entries that takes 50 MB
- * where their buffers would take ten times as much.
+ * As `readEntries`, but what is held is a string for each name: of a million names of 19 bytes a
+ * process grew by 124 MB, with their buffers by 271.
  */
 export function listEntries(fd: number): EntryList {
   const calls = nativeCalls()
