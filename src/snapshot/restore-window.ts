@@ -52,7 +52,7 @@ export interface WindowGatherer {
 }
 
 const WINDOW_FILES = 2048
-const WINDOW_BLOBS = 16_384
+const WINDOW_BLOBS = 4096
 
 export function createWindowGatherer(): WindowGatherer {
   let files: Pending[] = []
