@@ -266,9 +266,9 @@ describe('damage', () => {
     const second = (await namesIn(at.backend, 'packs')).filter((name) => !first.includes(name))
     expect(second.length).toBeGreaterThan(0)
     for (const harmed of [first, second]) {
-      const fresh = await at.open()
       for (const name of harmed) await replaceObject(at.backend, ref(name), new Uint8Array((await at.backend.load(ref(name))).length))
-      const result = await at.restoreSource(undefined, {}, fresh)
+      // Trees are known here: what lies above the source changes as others work, and has one copy.
+      const result = await at.restoreSource()
       expect(result.problems).toEqual([])
       expect(look(result.target)).toEqual(look(at.source))
       for (const [name, bytes] of whole) if (harmed.includes(name)) await replaceObject(at.backend, ref(name), bytes)
