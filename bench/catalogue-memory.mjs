@@ -23,7 +23,7 @@ const PERSON = { user: 'bench', host: 'bench' };
 const PACKS_PER_INDEX = 8;
 const BLOBS_PER_FRAME = 8;
 const BLOB_BYTES = 128 * 1024;
-const QUERIES = 200_000;
+const QUERIES = 50_000;
 const LIMIT_MIB = 300;
 
 /** The id of blob i: a hash, as ids are. */
@@ -102,6 +102,7 @@ async function openAndAsk(folder, count) {
   const repository = await openAt(folder);
   const { catalogue, deadPacks } = await loadIndex(repository, { referring: { condemned: new Set() } });
   const opened = performance.now();
+  const cpu = process.cpuUsage();
   const openedRss = process.resourceUsage().maxRSS / 1024;
   let known = 0;
   let unknown = 0;
@@ -111,9 +112,9 @@ async function openAndAsk(folder, count) {
     if (i % 8 === 0 && catalogue.locate(idOf((i * 104_729) % count)).length !== 1) throw new Error('a blob has no place');
   }
   if (known !== QUERIES || unknown !== QUERIES || deadPacks !== 0) throw new Error('the catalogue does not know what it should');
-  const asked = performance.now();
+  const { user, system } = process.cpuUsage(cpu);
   await repository[Symbol.asyncDispose]();
-  console.log(JSON.stringify({ openS: (opened - started) / 1000, askUs: ((asked - opened) * 1000) / (2 * QUERIES), openedRss, peakRss: process.resourceUsage().maxRSS / 1024 }));
+  console.log(JSON.stringify({ openS: (opened - started) / 1000, askUs: (user + system) / (2 * QUERIES), openedRss, peakRss: process.resourceUsage().maxRSS / 1024 }));
 }
 
 function measure(what, folder, count) {
@@ -121,7 +122,7 @@ function measure(what, folder, count) {
   if (child.status !== 0) throw new Error(`${what} failed`);
   const { openS, askUs, openedRss, peakRss } = JSON.parse(child.stdout);
   const verdict = peakRss <= LIMIT_MIB ? 'ok' : `ABOVE ${LIMIT_MIB} MiB`;
-  console.log(`${what.padEnd(6)} opened in ${openS.toFixed(1).padStart(6)} s   ${askUs.toFixed(1).padStart(6)} µs a question   ${openedRss.toFixed(0).padStart(5)} MiB when open   ${peakRss.toFixed(0).padStart(5)} MiB at the peak   ${verdict}`);
+  console.log(`${what.padEnd(6)} opened in ${openS.toFixed(1).padStart(6)} s   ${askUs.toFixed(1).padStart(6)} µs of processor a question   ${openedRss.toFixed(0).padStart(5)} MiB when open   ${peakRss.toFixed(0).padStart(5)} MiB at the peak   ${verdict}`);
   return peakRss <= LIMIT_MIB;
 }
 

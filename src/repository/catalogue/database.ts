@@ -21,6 +21,12 @@ export interface OpenedDatabase {
 
 const DATABASES_LIMIT = 64
 const MIB = 1024 * 1024
+/**
+ * LevelDB maps each table that it has open, 2 MiB of them, and random ids touch every page. Five million
+ * blobs are 135 tables: with all of them open the process has 400 MiB. So 80 stay open (ten are for
+ * other files), and a larger catalogue pays with opening a table again now and then.
+ */
+const OPEN_FILES = 90
 
 function databaseAt(path: string): Database {
   return new Level<Uint8Array, Uint8Array>(path, {
@@ -29,7 +35,7 @@ function databaseAt(path: string): Database {
     // Ids are random: a large block cache would hold little that is asked twice.
     cacheSize: 8 * MIB,
     writeBufferSize: 8 * MIB,
-    maxOpenFiles: 200,
+    maxOpenFiles: OPEN_FILES,
   })
 }
 
