@@ -48,12 +48,12 @@ test('a level below zero, a value that begins with a dash, and options that end'
   mkdirSync(source)
   writeFileSync(join(source, '-l'), 'x')
   at.run('init')
-  expect(at.run('backup', source, '--compression', '-7', '--label', '-x', '--tag=')).toMatchObject({ code: 0 })
+  expect(at.run('backup', source, '--compression', '-7', '--label', '-z', '--tag=')).toMatchObject({ code: 0 })
   expect(at.run('backup', source, '--compression=-7')).toMatchObject({ code: 0 })
   const named = at.run('backup', '--dry-run', '--', '-l')
   expect(named.code).toBe(1)
   expect(named.stderr).toContain(join(at.folder, '-l'))
-  expect(JSON.parse(at.run('snapshots', '--json', '--label', '-x').stdout)).toMatchObject([{ label: '-x', tags: [] }])
+  expect(JSON.parse(at.run('snapshots', '--json', '--label', '-z').stdout)).toMatchObject([{ label: '-z', tags: [] }])
 })
 
 describe('help', () => {

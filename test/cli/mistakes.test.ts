@@ -14,7 +14,7 @@ function expectOneClearLine(stderr: string): void {
 
 describe('wrong usage exits 2', () => {
   test.each([
-    [['backup'], 'something is missing'],
+    [['backup'], 'what is to be backed up'],
     [['backup', '.', '--exlude', 'x'], 'did you mean --exclude?'],
     [['snapshot'], 'did you mean nacre snapshots?'],
     [['restore', 'latest'], '--target'],

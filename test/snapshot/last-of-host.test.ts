@@ -23,7 +23,7 @@ async function remembered(at: SnapshotPlace, host = PERSON.host): Promise<string
 
 async function plantVerdict(at: SnapshotPlace, swept: readonly string[]): Promise<void> {
   const record = { packs: [], sweep: swept, sweptBefore: [] }
-  for (const kind of ['plan', 'verdict'] as const) {
+  for (const kind of ['plan', 'verdict', 'done'] as const) {
     await at.backend.create({ type: 'gc', name: gcName(1, kind) }, [encodeGcRecord(at.repository.keyring, 1, kind, record)])
   }
 }
