@@ -1,6 +1,8 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { namesIn } from '../../repository/support.ts'
 import { prunePlace } from './place.ts'
+
+vi.setConfig({ testTimeout: 120_000 })
 
 describe('prune', () => {
   test('has nothing to do where everything is used', async () => {
