@@ -6,11 +6,11 @@
  * Each snapshot is an empty file, `<host>.<group>.<sid>.<sequence>`, the host being a keyed hash that
  * tells a thief of the cache nothing. A file is made when its snapshot is committed, and those that
  * were known before are taken away only then. So nothing is ever rewritten: a crash leaves one too
- * many, and two processes at once leave both.
+ * many, and two processes at once leave both. Nothing is synced: after a power cut an older one may stand
+ * there, which serves nearly as well.
  */
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { syncFolder } from '../../backend/local-folders.ts'
 import { deriveKey } from '../../crypto/derive.ts'
 import { sha256 } from '../../crypto/hash.ts'
 import { toHex, utf8 } from '../../util/bytes.ts'
@@ -45,7 +45,6 @@ export async function rememberSnapshot(repository: Place, host: string, last: Re
   const key = hostKey(repository, host)
   await mkdir(folder, { recursive: true, mode: 0o700 })
   await writeFile(join(folder, fileOf(key, last)), '', { mode: 0o600 })
-  await syncFolder(folder)
   for (const old of instead) if (old.name !== last.name) await rm(join(folder, fileOf(key, old)), { force: true })
 }
 
