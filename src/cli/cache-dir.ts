@@ -1,5 +1,5 @@
 /** Where the cache is: as told, as the system's customs say, or, without a home, in a folder of one's own. */
-import { lstatSync, mkdirSync, mkdtempSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, mkdtempSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { BackupError } from '../index.ts'
@@ -27,7 +27,12 @@ export function cacheDir(given: string | undefined, isOff: boolean, output: Outp
 
 /** In a folder that all may write to, somebody may have made it before us. */
 function requireOwn(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 })
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch {
+    // It is there, or whoever uses it next says why it cannot be.
+  }
+  if (!existsSync(path)) return
   const stat = lstatSync(path)
   if (!stat.isDirectory() || stat.uid !== process.getuid?.() || (stat.mode & 0o077) !== 0) {
     throw new BackupError('INVALID_ARGUMENT', `the cache folder ${path} is not yours alone; name another with --cache-dir`, { path })

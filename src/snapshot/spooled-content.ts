@@ -35,7 +35,7 @@ interface Waiting {
 
 /** @param folder - made, only for its owner, and removed at the end */
 export function openSpooledContent(store: BlobStore, saveTree: (blob: Uint8Array) => Uint8Array, folder: string): SpooledContent {
-  mkdirSync(folder, { mode: 0o700, recursive: true })
+  mkdirSync(folder, { mode: 0o700 })
   const devices = createDeviceNumbers()
   let waiting: Waiting[] = []
   let waitingBytes = 0

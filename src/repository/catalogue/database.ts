@@ -4,10 +4,11 @@
  * free, and each stays warm for the next. Damaged ones are wiped, since all they hold can be read
  * from the repository again.
  */
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Level } from 'level'
 import { BackupError, errnoOf, messageOf } from '../../util/errors.ts'
+import { makeFolders } from './make-folders.ts'
 import { tagCacheFolder } from './cache-folder.ts'
 
 export type Database = Level<Uint8Array, Uint8Array>
@@ -44,7 +45,7 @@ function databaseAt(path: string): Database {
  * @param prepare - reads what the catalogue needs; an error of it means damage
  */
 export async function openDatabase<T>(folder: string, prepare: (db: Database) => Promise<T>): Promise<OpenedDatabase & { readonly prepared: T }> {
-  await mkdir(folder, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+  await makeFolders(folder, 0o700).catch((cause: unknown) => {
     throw new BackupError('BACKEND_DENIED', `the cache folder ${folder} cannot be made: ${messageOf(cause)}; name another one with --cache-dir`, { cause, path: folder })
   })
   await tagCacheFolder(dirname(folder))

@@ -9,11 +9,12 @@
  * many, and two processes at once leave both. Nothing is synced: after a power cut an older one may stand
  * there, which serves nearly as well.
  */
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { deriveKey } from '../../crypto/derive.ts'
 import { sha256 } from '../../crypto/hash.ts'
 import { toHex, utf8 } from '../../util/bytes.ts'
+import { makeFolders } from './make-folders.ts'
 import { errnoOf } from '../../util/errors.ts'
 import type { Repository } from '../repository.ts'
 
@@ -43,7 +44,7 @@ export async function rememberedSnapshots(repository: Place, host: string): Prom
 export async function rememberSnapshot(repository: Place, host: string, last: RememberedSnapshot, instead: readonly RememberedSnapshot[]): Promise<void> {
   const folder = join(repository.cacheFolder, FOLDER)
   const key = hostKey(repository, host)
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await makeFolders(folder, 0o700)
   await writeFile(join(folder, fileOf(key, last)), '', { mode: 0o600 })
   for (const old of instead) if (old.name !== last.name) await rm(join(folder, fileOf(key, old)), { force: true })
 }

@@ -2,11 +2,12 @@
  * Each way of reaching a repository is tried before the first commit that goes by it: another mount
  * or gateway of the same storage may keep other promises. What passed is remembered in the cache.
  */
-import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { requireSuitable } from '../../backend/probe.ts'
 import { sha256 } from '../../crypto/hash.ts'
 import { toHex, utf8 } from '../../util/bytes.ts'
+import { makeFolders } from './make-folders.ts'
 import type { Repository } from '../repository.ts'
 
 /** @throws {BackupError} BACKEND_UNSUITABLE */
@@ -17,5 +18,5 @@ export async function probeOnce(repository: Repository, signal?: AbortSignal): P
   const { leftBehind } = await requireSuitable(repository.backend, { signal })
   if (leftBehind !== undefined) repository.notice(`objects that were made to try the storage stay in probes/ (${leftBehind}); they do no harm`)
   // A cache that takes no file still serves: it is tried again next time.
-  await mkdir(folder, { recursive: true, mode: 0o700 }).then(() => writeFile(mark, '', { mode: 0o600 })).catch(() => undefined)
+  await makeFolders(folder, 0o700).then(() => writeFile(mark, '', { mode: 0o600 })).catch(() => undefined)
 }
