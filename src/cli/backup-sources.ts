@@ -27,6 +27,7 @@ export async function sourcesOf(args: Arguments, signal: AbortSignal): Promise<S
   if (isFromCommand && args.rest.length === 0) throw new BackupError('INVALID_ARGUMENT', 'which command? give it at the end: --stdin-from-command -- COMMAND [ARGUMENT]…')
   if (!isStream && args.text('stdin-filename') !== undefined) throw new BackupError('INVALID_ARGUMENT', '--stdin-filename is for --stdin and --stdin-from-command')
   const positionals = isFromCommand ? args.positionals.slice(0, args.positionals.length - args.rest.length) : args.positionals
+  if (positionals.includes('')) throw new BackupError('INVALID_ARGUMENT', 'a PATH is empty: is a variable of the shell unset?')
   const paths = [...positionals.map(argumentBytes), ...(await listedPaths(args))]
   const asPaths = args.texts('as-path').map(asPathOf)
   if (isStream && paths.length + asPaths.length > 0) throw new BackupError('INVALID_ARGUMENT', 'a stream is backed up by itself: give no paths with it')

@@ -15,6 +15,7 @@ function expectOneClearLine(stderr: string): void {
 describe('wrong usage exits 2', () => {
   test.each([
     [['backup'], 'what is to be backed up'],
+    [['backup', ''], 'a PATH is empty'],
     [['backup', '.', '--exlude', 'x'], 'did you mean --exclude?'],
     [['snapshot'], 'did you mean nacre snapshots?'],
     [['restore', 'latest'], '--target'],
