@@ -189,3 +189,20 @@ describe('wrong usage exits 2', () => {
     expectOneClearLine(ended.stderr)
   })
 })
+
+test('--prune frees the space of what was forgotten at once, and a dry run of it frees nothing', () => {
+  const { at, source, ids } = withSnapshots(['2026-01-01', '2026-01-02'])
+  writeFileSync(join(source, 'file'), 'changed')
+  at.run('backup', source, '--host', 'nautilus', '--time', '2026-01-03')
+  const dry = at.run('forget', '--keep-last', '1', '--prune', '--dry-run')
+  expect([dry.code, dry.stderr.includes('a prune would follow')]).toEqual([0, true])
+  expect(listed(at)).toHaveLength(3)
+
+  expect(at.run('forget', '--keep-last', '1', '--prune', '--simulate', '1y').code).toBe(2)
+  const ended = at.run('forget', '--keep-last', '1', '--prune', '--json')
+  expect(ended.code).toBe(0)
+  expect(lastJson(ended.stdout)).toMatchObject({ type: 'summary', outcome: 'done', swept_snapshots: 2 })
+  expect(listed(at)).toHaveLength(1)
+  expect(at.run('unforget', ids[0]!).code).toBe(1)
+  expect(at.run('check', '--read-data')).toMatchObject({ code: 0 })
+}, 240_000)

@@ -1,4 +1,6 @@
+import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
+import { loadSkipped } from '../../../src/snapshot/skipped.ts'
 import { namesIn } from '../../repository/support.ts'
 import { prunePlace } from './place.ts'
 
@@ -41,5 +43,24 @@ describe('prune', () => {
     at.fill(20, 22)
     await at.keep()
     await at.expectWhole()
+  })
+
+  test.each([['a few blobs', 300], ['a list of blobs', 15_000]])('keeps what a backup could not save, when that is %s', async (_what, count) => {
+    await using at = await prunePlace()
+    const gone = Array.from({ length: count }, (_, i) => join(at.source, `gone ${String(i).padStart(6, '0')} ${'x'.repeat(60)}`))
+    at.fill(0, 4)
+    const first = await at.keep()
+    at.empty(0, 4)
+    at.fill(4, 6)
+    await at.save({ paths: [at.source, ...gone] })
+    await at.forget(first)
+    // Whatever is partly used is written anew.
+    const result = await at.prune({ maxUnused: { kind: 'bytes', bytes: 0 }, repackSmall: true })
+    expect(result).toMatchObject({ outcome: 'done', sweptSnapshots: 1 })
+    const fresh = await at.open()
+    const paths: string[] = []
+    for await (const { path } of loadSkipped(fresh, await at.latest(fresh))) paths.push(Buffer.from(path).toString())
+    expect(paths).toEqual(gone)
+    await at.expectWhole(fresh)
   })
 })
