@@ -75,7 +75,7 @@ async function absorbListed(repository: Repository, catalogue: Catalogue, group:
   const listed = (await listObjects(backend, 'index', options.signal)).filter((info) => splitName(info.name).group === group)
   const names = new Set(listed.map((info) => info.name))
   await catalogue.drop([...catalogue.absorbed, ...catalogue.replaced].filter((name) => splitName(name).group === group && !names.has(name)))
-  const problems: IndexProblem[] = []
+  const damaged = new Map<string, Error>()
   const unknown = listed.filter((info) => !catalogue.absorbed.has(info.name) && !catalogue.replaced.has(info.name))
   const read = async (info: (typeof unknown)[number]): Promise<{ name: string; index: IndexObject | undefined | Error }> => {
     try {
@@ -83,21 +83,24 @@ async function absorbListed(repository: Repository, catalogue: Catalogue, group:
       return { name: info.name, index: decodeIndex(keyring, info.name, bytes, trustedWriters(repository, group)) }
     } catch (error) {
       if (isBackupError(error, 'BACKEND_NOT_FOUND')) return { name: info.name, index: undefined }
-      if (options.tolerant === true && isBackupError(error, 'CORRUPT')) return { name: info.name, index: error }
+      if (isBackupError(error, 'CORRUPT')) return { name: info.name, index: error }
       throw error
     }
   }
   for await (const { name, index } of mapOrdered(unknown, { concurrency: backend.connections, signal: options.signal }, read)) {
     if (index === undefined) return undefined
     if (index instanceof Error) {
-      problems.push({ name, message: index.message })
+      damaged.set(name, index)
       continue
     }
     // Prune leaves what it has replaced until its next generation, for those who are reading a list.
     await catalogue.retire(index.replaces.map((id) => `${group}/${id}`).filter((replaced) => names.has(replaced)), name)
     if (!catalogue.replaced.has(name)) await catalogue.absorb(name, index.packs)
   }
-  return problems
+  // A repair replaces what is damaged, as a prune replaces what is sound: then nobody needs it.
+  const left = [...damaged].filter(([name]) => !catalogue.replaced.has(name))
+  if (left[0] !== undefined && options.tolerant !== true) throw left[0][1]
+  return left.map(([name, { message }]) => ({ name, message }))
 }
 
 /** Public keys whose index objects, sessions and snapshots count in the group. */

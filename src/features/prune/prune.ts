@@ -109,9 +109,9 @@ async function ownGeneration(run: Run, last: Generation | undefined): Promise<En
   return waitingFor.length > 0 ? ended('left open', number, waitingFor) : ended('done', number)
 }
 
-/** Snapshots that are forgotten alone are reason enough. */
-function isNothing({ proposal }: Survey): boolean {
-  return proposal.remove.length === 0 && proposal.repack.length === 0 && proposal.totals.sweep.length === 0
+/** Snapshots that are forgotten alone are reason enough, and so are damaged index objects that a repair has replaced. */
+function isNothing({ proposal, index }: Survey): boolean {
+  return proposal.remove.length === 0 && proposal.repack.length === 0 && proposal.totals.sweep.length === 0 && !index.objects.some((object) => object.isDamaged)
 }
 
 /** A session for nothing but the race for its register. */

@@ -27,8 +27,11 @@ export async function replaceIndexObjects(repository: Repository, index: StatedI
         if (!deleted.has(entry.packId)) packs.set(`${entry.packId} ${entry.sizeBytes} ${entry.blobs.length}`, entry)
       }
     }
-    const replaces = bin.map((object) => splitName(object.name).id)
-    const { name, bytes } = encodeIndex(repository.keyring, bin[0]!.group, { packs: [...packs.values()], replaces })
+    const { group } = bin[0]!
+    // What is damaged has no restatement of its own: whoever takes the place of its replacement goes on replacing it.
+    const damaged = index.objects.filter((object) => object.isDamaged && object.group === group)
+    const replaces = [...bin, ...damaged].map((object) => splitName(object.name).id)
+    const { name, bytes } = encodeIndex(repository.keyring, group, { packs: [...packs.values()], replaces })
     await repository.backend.create({ type: 'index', name }, [bytes], { signal })
   }
 }

@@ -71,7 +71,7 @@ describe('a proposal', () => {
 })
 
 describe('index objects that are restated together', () => {
-  const object = (name: string, blobs: number, packIds: readonly string[], isReplaced = false): StatedObject => ({ name: `0/${name}`, group: 0, blobs, packs: packIds.map((packId) => ({ packId, sizeBytes: 1, sid: 's' })), isReplaced })
+  const object = (name: string, blobs: number, packIds: readonly string[], isReplaced = false): StatedObject => ({ name: `0/${name}`, group: 0, blobs, packs: packIds.map((packId) => ({ packId, sizeBytes: 1, sid: 's' })), isReplaced, isDamaged: false })
   const bins = (objects: readonly StatedObject[], ...deleted: string[]): string[][] => chooseBins(objects, new Set(deleted)).map((bin) => bin.map(({ name }) => name))
 
   test('are those that name a deleted pack, and are not replaced already', () => {
