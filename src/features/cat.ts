@@ -1,15 +1,14 @@
 /** What single objects say, as plain data: for people who look inside and for programs. */
 import { textFields } from '../util/text-bytes.ts'
 import { formatTime } from '../util/time-text.ts'
-import { equalBytes, fromHex, toHex } from '../util/bytes.ts'
+import { fromHex, toHex } from '../util/bytes.ts'
 import { BackupError } from '../util/errors.ts'
 import type { ObjectType } from '../backend/backend.ts'
 import { openBlobReader } from '../repository/blob-reader.ts'
-import { openEnvelopes } from '../repository/envelope.ts'
 import { decodeIndex } from '../repository/index-object.ts'
 import { loadIndex, trustedWriters } from '../repository/index-loader.ts'
 import { listObjects, loadObject, splitName } from '../repository/objects.ts'
-import { decodePackHeader, decodeTrailer, openPackDirectory, TRAILER_BYTES } from '../repository/pack.ts'
+import { loadPackEntry } from '../repository/pack-directory.ts'
 import { blobEntries, type FrameEntry, type PackDirectory } from '../repository/pack-entry.ts'
 import type { Repository } from '../repository/repository.ts'
 import { contentBlobs } from '../snapshot/content.ts'
@@ -146,16 +145,8 @@ function blobId(id: string): Uint8Array {
 /** What a pack says of itself; the index is not asked. */
 export async function catPack(repository: Repository, prefix: string): Promise<Json> {
   const { name, sizeBytes } = await findObject(repository, 'packs', prefix)
-  const { backend, keyring } = repository
-  const what = `pack ${name.slice(0, 16)}`
-  const ref = { type: 'packs', name } as const
-  if (sizeBytes < TRAILER_BYTES) throw new BackupError('CORRUPT', `${what} is cut short (${sizeBytes} bytes)`)
-  const { header, headerBytes } = decodePackHeader(await backend.load(ref, { offset: 0, length: Math.min(sizeBytes, 64 * 1024) }), what)
-  if (!equalBytes(header.repositoryId, keyring.repositoryId)) throw new BackupError('CORRUPT', `${what} belongs to another repository (${toHex(header.repositoryId)})`)
-  const length = decodeTrailer(await backend.load(ref, { offset: sizeBytes - TRAILER_BYTES, length: TRAILER_BYTES }), sizeBytes, what)
-  const sealed = await backend.load(ref, { offset: sizeBytes - TRAILER_BYTES - length, length })
-  const directory = openPackDirectory(headerBytes, openEnvelopes(keyring, header.group, header.envelopes, header.envelopes[0]?.dataKeyId), sealed, what)
-  return { id: name, size: sizeBytes, group: header.group, session: toHex(header.session), ...directoryJson(directory) }
+  const { group, entry } = await loadPackEntry(repository, name, sizeBytes)
+  return { id: name, size: sizeBytes, group, session: toHex(entry.session), ...directoryJson(entry) }
 }
 
 function directoryJson(directory: PackDirectory): Json {

@@ -100,7 +100,7 @@ export async function checkRepository(repository: Repository, options: CheckOpti
   return { findings, snapshots: snapshots.length, packs: listed.size, packsRead: read?.packs ?? 0, bytesRead: read?.bytes ?? 0, durationMs: monotonicMs() - started }
 }
 
-function packsOfIndex(stated: Iterable<{ readonly packId: string; readonly sizeBytes: number }>, listed: ReadonlyMap<string, number>): {
+export function packsOfIndex(stated: Iterable<{ readonly packId: string; readonly sizeBytes: number }>, listed: ReadonlyMap<string, number>): {
   problems: { packId: string; code: 'pack_missing' | 'pack_size'; message: string }[]
   sound: Map<string, number>
   unindexed: string[]

@@ -24,6 +24,8 @@ export interface StoreOptions {
   readonly verifyFraction: number
   /** Do everything but write. */
   readonly dryRun: boolean
+  /** Asked once for each blob that is met: only what is wanted is stored. By default, what no live pack holds. */
+  readonly wants?: ((id: Uint8Array) => boolean) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -77,7 +79,7 @@ export async function openBlobStore(repository: Repository, session: Session, op
   const has = (id: Uint8Array): boolean => claimed.has(id) || catalogue.has(id)
   const claim = (records: Uint8Array, at: number): boolean => {
     const id = records.subarray(at, at + ID_BYTES)
-    if (claimed.has(id) || catalogue.has(id)) return false
+    if (claimed.has(id) || !(options.wants === undefined ? !catalogue.has(id) : options.wants(id))) return false
     claimed.add(id)
     added.blobs++
     added.plainBytes += dataView(records).getUint32(at + ID_BYTES, true)

@@ -28,6 +28,8 @@ const TRAILER_MAGIC = utf8('NCRE')
 export const TRAILER_BYTES = 8
 const DIRECTORY_STEP = 4 * KIB
 const ENVELOPES_BYTES_LIMIT = 64 * KIB
+/** The most that stands before the first frame. */
+export const PACK_HEADER_BYTES_LIMIT = HEADER_BYTES + ENVELOPES_BYTES_LIMIT
 
 export interface PackHeader {
   readonly group: number

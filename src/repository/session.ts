@@ -44,6 +44,8 @@ export interface SessionOptions {
   readonly kind: string
   /** Sids of sessions that were fenced and whose packs this one goes on to use. */
   readonly adopts?: readonly string[] | undefined
+  /** Go on without index objects that are damaged: for who repairs them, and refers to nothing. */
+  readonly tolerant?: boolean | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -58,7 +60,7 @@ export async function beginSession(repository: Repository, options: SessionOptio
   const dataKey = newDataKey(keyring.repositoryId)
   const envelopes = [wrapDataKey(keyring, keyring.group, dataKey)]
   let gc = await readGcState(repository, signal)
-  let index = await loadIndex(repository, { signal, referring: gc })
+  let index = await loadIndex(repository, { signal, referring: gc, tolerant: options.tolerant })
 
   return {
     sid,
@@ -75,7 +77,7 @@ export async function beginSession(repository: Repository, options: SessionOptio
       const before = gc.condemned
       gc = await readGcState(repository, signal)
       const isMore = [...gc.condemned].some((pack) => !before.has(pack))
-      if (isMore) index = await loadIndex(repository, { signal, referring: gc })
+      if (isMore) index = await loadIndex(repository, { signal, referring: gc, tolerant: options.tolerant })
       return isMore
     },
     async commit(body) {

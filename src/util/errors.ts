@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'ALREADY_PLANNED'
   | 'OWNER_NEEDED'
   | 'PRUNE_REFUSED'
+  | 'REPAIR_REFUSED'
   | 'BLOB_MISSING'
   | 'CORRUPT'
   | 'BACKEND_NOT_FOUND'

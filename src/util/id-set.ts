@@ -39,6 +39,11 @@ export class IdSet {
     return this.#used[this.#find(bytes, offset)] === 1
   }
 
+  /** Copies of the ids, in no order; the set must not change meanwhile. */
+  *[Symbol.iterator](): Generator<Uint8Array> {
+    for (let slot = 0; slot < this.#slots; slot++) if (this.#used[slot] === 1) yield this.#ids.slice(slot * ID_BYTES, (slot + 1) * ID_BYTES)
+  }
+
   /** Whether it was there. Those behind it in its run move up, so no gravestones gather. */
   delete(bytes: Uint8Array, offset = 0): boolean {
     let hole = this.#find(bytes, offset)

@@ -127,7 +127,7 @@ async function copyPack(entry: PackEntry, { opener, copier, needs, copied }: Cop
         if (!isBackupError(error) || !['CORRUPT', 'BACKEND_NOT_FOUND', 'BACKEND_TRUNCATED'].includes(error.code)) throw error
         return error.message
       }
-      await copier.add(frame.blobType satisfies BlobType, ...chosen(entry.blobs, { from: at, to: end }, plaintext, new Set(wanted)))
+      await copier.add(frame.blobType satisfies BlobType, ...chosenBlobs(entry.blobs, { from: at, to: end }, plaintext, new Set(wanted)))
       wanted.forEach(copied)
     }
     at = end
@@ -136,7 +136,7 @@ async function copyPack(entry: PackEntry, { opener, copier, needs, copied }: Cop
 }
 
 /** Bytes and records of the wanted blobs of a frame, in memory that can be handed on. */
-function chosen(records: Uint8Array, { from, to }: { from: number; to: number }, plaintext: Uint8Array, wanted: ReadonlySet<number>): [Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>] {
+export function chosenBlobs(records: Uint8Array, { from, to }: { from: number; to: number }, plaintext: Uint8Array, wanted: ReadonlySet<number>): [Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>] {
   const view = dataView(records)
   const bytes = new Uint8Array(plaintext.length)
   const own = new Uint8Array(wanted.size * BLOB_RECORD_BYTES)
