@@ -59,6 +59,7 @@ export function snapshotJson(snapshot: Snapshot): Json {
     program: snapshot.program,
     sequence: snapshot.sequence,
     previous: snapshot.previous ?? null,
+    ...(snapshot.repairedFrom === undefined ? {} : { repaired_from: snapshot.repairedFrom }),
     skipped: snapshot.skippedCount,
     summary: {
       files_new: summary.filesNew,

@@ -49,6 +49,8 @@ export interface SnapshotRecord {
   readonly previous?: string | undefined
   /** Retention keeps the snapshot until then. */
   readonly keepUntilNs?: bigint | undefined
+  /** The snapshot of which this one is what could be saved: a repair made it, without what was lost. */
+  readonly repairedFrom?: string | undefined
 }
 
 /** A snapshot as it is now: what its record says, but for what marks have changed since. */
@@ -102,6 +104,7 @@ export function encodeSnapshot(record: SnapshotRecord): Uint8Array {
   if (record.previous !== undefined) map.set(17, sidBytes(record.previous))
   if (record.skippedAll !== undefined) map.set(18, contentToCbor(record.skippedAll))
   if (record.keepUntilNs !== undefined) map.set(19, record.keepUntilNs)
+  if (record.repairedFrom !== undefined) map.set(20, sidBytes(record.repairedFrom))
   return encodeCbor(map)
 }
 
@@ -151,5 +154,6 @@ export function decodeSnapshot(bytes: Uint8Array): SnapshotRecord {
     sequence: asCount(map.get(16), 'sequence'),
     previous: optional(map, 17, asSid, 'previous'),
     keepUntilNs: optional(map, 19, asI64, 'keep until'),
+    repairedFrom: optional(map, 20, asSid, 'repaired from'),
   }
 }
