@@ -46,6 +46,8 @@ export interface RebuildOptions {
   readonly isGood: (id: Uint8Array) => boolean
   /** Stores a tree blob, if no pack holds it. */
   readonly save: (blob: Uint8Array) => Uint8Array
+  /** Makes what was saved so far readable. */
+  readonly settle: () => Promise<void>
 }
 
 /** Of one list so many lost files are named; a hostile tree can hold any number of paths. */
@@ -53,7 +55,7 @@ const NAMED_LIMIT = 10_000
 const FILE_LOST = 'its content is lost'
 const LIST_LOST = 'the list of what is in this folder, or a part of it, is lost'
 
-export function createRebuilder({ trees, hash, isGood, save }: RebuildOptions): Rebuilder {
+export function createRebuilder({ trees, hash, isGood, save, settle }: RebuildOptions): Rebuilder {
   const shape = directoryShape(hash)
   const sound = new IdSet()
   const rebuilt = new Map<string, RebuiltList>()
@@ -163,7 +165,14 @@ export function createRebuilder({ trees, hash, isGood, save }: RebuildOptions): 
     return equalBytes(below.id, node.subtree) ? node : { ...node, subtree: below.id }
   }
 
-  return { directory: (id, signal) => directory(id, 0, signal), hasContent }
+  return {
+    hasContent,
+    async directory(id, signal) {
+      const made = await directory(id, 0, signal)
+      await settle()
+      return made
+    },
+  }
 }
 
 function whole(id: Uint8Array): RebuiltList {

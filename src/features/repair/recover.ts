@@ -90,7 +90,7 @@ function chooser(beginnings: readonly string[], orphans: readonly FoundOrphan[])
 async function rebuild(repository: Repository, trees: TreeReader, store: BlobStore, orphan: FoundOrphan, signal: AbortSignal | undefined): Promise<RebuiltList> {
   const { keyring } = repository
   const catalogue = await repository.catalogue()
-  const rebuilder = createRebuilder({ trees, hash: keyedHash(keyring.blobId(keyring.group, 'tree')), isGood: (id) => catalogue.has(id), save: (blob) => saveTree(store, trees, blob) })
+  const rebuilder = createRebuilder({ trees, hash: keyedHash(keyring.blobId(keyring.group, 'tree')), isGood: (id) => catalogue.has(id), save: (blob) => saveTree(store, trees, blob), settle: () => catalogue.rows.flush() })
   return rebuilder.directory(orphan.tree, signal)
 }
 

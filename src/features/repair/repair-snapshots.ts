@@ -96,7 +96,7 @@ async function findSuffering(repository: Repository, wanted: readonly Snapshot[]
 async function rebuilderOf(repository: Repository, trees: TreeReader, store: BlobStore): Promise<Rebuilder> {
   const { keyring } = repository
   const catalogue = await repository.catalogue()
-  return createRebuilder({ trees, hash: keyedHash(keyring.blobId(keyring.group, 'tree')), isGood: (id) => catalogue.has(id), save: (blob) => saveTree(store, trees, blob) })
+  return createRebuilder({ trees, hash: keyedHash(keyring.blobId(keyring.group, 'tree')), isGood: (id) => catalogue.has(id), save: (blob) => saveTree(store, trees, blob), settle: () => catalogue.rows.flush() })
 }
 
 interface RebuiltSnapshot {
