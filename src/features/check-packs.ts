@@ -3,6 +3,7 @@
  * What an index object says of its packs comes from the object itself, a few packs at a time, so
  * memory does not grow with the repository.
  */
+import { monotonicMs } from '../util/clock.ts'
 import { mapOrdered } from '../util/map-ordered.ts'
 import { isBackupError } from '../util/errors.ts'
 import { toHex } from '../util/bytes.ts'
@@ -13,7 +14,9 @@ import { ID_BYTES } from '../repository/format.ts'
 import { blobEntries, type PackEntry } from '../repository/pack-entry.ts'
 import { createPackVerifier, type PackFindings } from '../repository/pack-verifier.ts'
 import type { Repository } from '../repository/repository.ts'
+import { duePacks, entriesByAge } from './due-packs.ts'
 import type { CheckEvent, ReadData } from './finding.ts'
+import { openVerifiedPacks } from './verified-packs.ts'
 
 export interface PackTrouble {
   readonly packId: string
@@ -25,6 +28,10 @@ export interface PackTrouble {
 export interface PacksRead {
   readonly packs: number
   readonly bytes: number
+  /** Passed over, because they were found sound lately. */
+  readonly skipped: number
+  /** Due, and not reached in time. */
+  readonly left: number
   readonly troubles: readonly PackTrouble[]
 }
 
@@ -32,12 +39,20 @@ export interface ReadPacksOptions {
   readonly listed: ReadonlyMap<string, number>
   readonly readData: ReadData
   readonly threads: number
+  /** Pass over packs that this machine found sound less than this ago, and take the longest unverified first. */
+  readonly maxAgeMs?: number | undefined
+  /** Begin no pack after that long. */
+  readonly maxDurationMs?: number | undefined
   readonly signal?: AbortSignal | undefined
   readonly onEvent?: ((event: CheckEvent) => void) | undefined
 }
 
 export async function readPacks(repository: Repository, options: ReadPacksOptions): Promise<PacksRead> {
-  const chosen = choosePacks(options.listed, options.readData)
+  const started = monotonicMs()
+  const all = choosePacks(options.listed, options.readData)
+  const verified = await openVerifiedPacks(repository)
+  const chosen = duePacks(all, verified, options.maxAgeMs)
+  const isOver = (): boolean => options.maxDurationMs !== undefined && monotonicMs() - started >= options.maxDurationMs
   let total = 0
   for (const packId of chosen) total += options.listed.get(packId)!
   options.onEvent?.({ type: 'expectation', packs: chosen.size, bytes: total })
@@ -51,14 +66,17 @@ export async function readPacks(repository: Repository, options: ReadPacksOption
     return { entry, ...(await verifier.read(entry, group, (bytes) => options.onEvent?.({ type: 'bytes', bytes }))) }
   }
 
-  const entries = packEntries(repository, chosen, options.signal)
+  const isByAge = options.maxAgeMs !== undefined || options.maxDurationMs !== undefined
+  const entries = isByAge ? entriesByAge(repository, chosen, { verified, isOver, signal: options.signal }) : packEntries(repository, chosen, options.signal)
   // A pack in each worker's hands.
   for await (const { entry, messages, lostFrames } of mapOrdered(entries, { concurrency: Math.max(1, options.threads), signal: options.signal }, readOne)) {
     packs++
     bytes += entry.sizeBytes
+    if (messages.length === 0) verified.note(entry.packId)
+    else verified.forget(entry.packId)
     if (messages.length > 0) troubles.push({ packId: entry.packId, messages, lostBlobs: blobsOfFrames(entry, lostFrames) })
   }
-  return { packs, bytes, troubles }
+  return { packs, bytes, skipped: all.size - chosen.size, left: chosen.size - packs, troubles }
 }
 
 /** Entries of the chosen packs, each once, whatever number of index objects states it. */

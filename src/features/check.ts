@@ -19,6 +19,10 @@ import type { CheckEvent, Finding, ReadData, Sufferer } from './finding.ts'
 export interface CheckOptions {
   /** Without it, only the structure is checked. */
   readonly readData?: ReadData | undefined
+  /** Of packs to be read, pass over those that this machine found sound less than this ago. */
+  readonly maxAgeMs?: number | undefined
+  /** Begin to read no pack after that long; the longest unverified come first. */
+  readonly maxDurationMs?: number | undefined
   readonly threads: number
   readonly signal?: AbortSignal | undefined
   readonly onEvent?: ((event: CheckEvent) => void) | undefined
@@ -30,17 +34,23 @@ export interface CheckResult {
   readonly packs: number
   readonly packsRead: number
   readonly bytesRead: number
+  /** Packs that were passed over, because they were found sound lately. */
+  readonly packsSkipped: number
+  /** Packs that were due and not reached in time. */
+  readonly packsLeft: number
   readonly durationMs: number
 }
 
 const ADVICE = {
   key: 'open it with another password, or put a copy of the slot back',
-  index: 'the packs still say what they hold: back up again to store anew what is missing, and keep the repository until an index repair',
-  pack: 'if you have another copy of the repository, put this pack back from it; else back up the named files again',
-  orphan: 'an interrupted backup left it; it takes room and harms nothing until a prune',
-  snapshot: 'if you have another copy of the repository, put this object back from it',
+  index: 'the packs still say what they hold: "nacre repair index --apply" states it anew. Until then prune deletes nothing',
+  pack: 'if you have another copy of the repository, put this pack back from it; else "nacre repair packs --apply" saves what still opens, and then "nacre repair files --from PATH --apply" finds what was lost in files that are still there',
+  orphan: 'an interrupted backup or a repair left it, and the next "nacre prune" takes it away; if an index object is gone, "nacre repair index --apply" states it again',
+  snapshot: 'if you have another copy of the repository, put this object back from it; else "nacre recover" finds its files, and "nacre forget" with its whole id gives it up',
+  vanished: 'if you have another copy of the repository, put this object back from it; else "nacre recover" finds its files, and "nacre prune --lost" with its id gives it up',
   marker: 'put a copy of it back if you have one; else "nacre unforget" removes a broken forgotten marker, and a mark that "nacre tag", "pin" or "describe" makes anew takes the place of a broken one',
-  blobs: 'back up the named files again if they still exist: what is read anew is stored anew',
+  blobs: '"nacre repair files --from PATH --apply" finds them in files that are still there, and a backup of them stores them too; "nacre repair snapshots" makes snapshots without what is lost',
+  blobsUnindexed: 'there are packs that no index object states: "nacre repair index --apply" states them, and then check again',
 } as const
 
 /** @throws {BackupError} when a list fails: then nothing can be said */
@@ -73,7 +83,7 @@ export async function checkRepository(repository: Repository, options: CheckOpti
     return found
   }
   // Trees are walked here while the workers read packs; only if these have losses, once more.
-  const reading = options.readData === undefined ? undefined : readPacks(repository, { listed: packProblems.sound, readData: options.readData, threads: options.threads, signal, onEvent: options.onEvent })
+  const reading = options.readData === undefined ? undefined : readPacks(repository, { listed: packProblems.sound, readData: options.readData, threads: options.threads, maxAgeMs: options.maxAgeMs, maxDurationMs: options.maxDurationMs, signal, onEvent: options.onEvent })
   const [read, walked] = await bothOrNeither(reading, walk((blobId) => catalogue.has(blobId)))
   const bad = badBlobs(read?.troubles ?? [])
   const troubles = bad.isEmpty ? walked : await walk((blobId) => catalogue.locate(blobId).some((at) => !bad.has(at.pack.packId, blobId)))
@@ -92,12 +102,12 @@ export async function checkRepository(repository: Repository, options: CheckOpti
   const missing = [...suffering].filter(([blobId]) => !named.has(blobId))
   if (missing.length > 0) {
     const message = `${missing.length} blobs that snapshots need are in no sound pack (${missing.slice(0, 3).map(([id]) => id.slice(0, 16)).join(', ')}${missing.length > 3 ? '…' : ''})`
-    report({ severity: 'error', code: 'blobs_missing', object: 'index', message, suffers: unique(missing.flatMap(([, sufferers]) => sufferers)), advice: ADVICE.blobs })
+    report({ severity: 'error', code: 'blobs_missing', object: 'index', message, suffers: unique(missing.flatMap(([, sufferers]) => sufferers)), advice: packProblems.unindexed.length > 0 ? ADVICE.blobsUnindexed : ADVICE.blobs })
   }
   for (const packId of packProblems.unindexed) {
     report({ severity: 'warning', code: 'pack_unindexed', object: `packs/${packId}`, message: 'no index object states this pack', suffers: [], advice: ADVICE.orphan })
   }
-  return { findings, snapshots: snapshots.length, packs: listed.size, packsRead: read?.packs ?? 0, bytesRead: read?.bytes ?? 0, durationMs: monotonicMs() - started }
+  return { findings, snapshots: snapshots.length, packs: listed.size, packsRead: read?.packs ?? 0, bytesRead: read?.bytes ?? 0, packsSkipped: read?.skipped ?? 0, packsLeft: read?.left ?? 0, durationMs: monotonicMs() - started }
 }
 
 export function packsOfIndex(stated: Iterable<{ readonly packId: string; readonly sizeBytes: number }>, listed: ReadonlyMap<string, number>): {
@@ -159,6 +169,6 @@ function chainFindings(missing: readonly MissingSnapshot[]): Finding[] {
     object: `snapshots/${name}`,
     message: `snapshot ${namedBy.id.slice(0, 8)} of host ${namedBy.host} names it as the one before, and it is not there`,
     suffers: [],
-    advice: ADVICE.snapshot,
+    advice: ADVICE.vanished,
   }))
 }

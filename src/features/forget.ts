@@ -7,7 +7,7 @@ import { nowNs } from '../util/clock.ts'
 import { BackupError, isBackupError } from '../util/errors.ts'
 import { programVersion } from '../util/version-file.ts'
 import { decodeForgotten, encodeForgotten } from '../repository/forgotten.ts'
-import { loadObject } from '../repository/objects.ts'
+import { loadObject, splitName } from '../repository/objects.ts'
 import type { Person, Repository } from '../repository/repository.ts'
 import { filterSnapshots, resolveSnapshot, shortId, type SnapshotFilter } from '../snapshot/select.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
@@ -19,8 +19,8 @@ import type { RetentionPolicy } from './retention/policy.ts'
 
 export interface ForgetOptions extends DecideOptions {
   readonly filter?: SnapshotFilter | undefined
-  /** Go on although snapshots that others name as the one before are not there. */
-  readonly acceptMissing?: boolean | undefined
+  /** Beginnings of ids of snapshots that the storage has lost and that are given up, as for a prune. */
+  readonly lost?: readonly string[] | undefined
 }
 
 export interface ForgetPlan {
@@ -97,9 +97,10 @@ function requireReadable(list: SnapshotList, named: ReadonlySet<string>, options
   if (problem !== undefined) refuse(`${problem.message} (snapshots/${problem.name})`, 'Put a copy of it back, or forget it by its whole id; "nacre check" tells more')
   const mark = list.markerProblems.find(({ object }) => object.startsWith('marks/'))
   if (mark !== undefined) refuse(`${mark.message}, and a pin may stand there`, `Put a copy of it back, or mark snapshot ${mark.snapshot.slice(-32, -24)} anew with "nacre tag", "pin" or "unpin"`)
-  const [missing] = list.missing
-  if (missing !== undefined && options.acceptMissing !== true) {
-    refuse(`snapshot ${missing.name} is not listed, was not swept, and is the one before ${shortId(missing.namedBy.id)}: the list may be short`, '--accept-missing goes on without it')
+  const isGivenUp = (name: string): boolean => (options.lost ?? []).some((id) => id !== '' && splitName(name).id.startsWith(id))
+  const missing = list.missing.find(({ name }) => !isGivenUp(name))
+  if (missing !== undefined) {
+    refuse(`snapshot ${missing.name} is not listed, was not swept, and is the one before ${shortId(missing.namedBy.id)}: the list may be short`, `If the storage has lost it for good, --lost ${splitName(missing.name).id} goes on without it; "nacre recover" may find its files`)
   }
 }
 

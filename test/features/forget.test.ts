@@ -125,12 +125,13 @@ describe('forget', () => {
     expect(planByPolicy(after, keepLast('1'), options()).names).toEqual([nameOf(first)])
   })
 
-  test('refuses when a snapshot that another names is not listed, unless it is told to go on', async () => {
+  test('refuses when a snapshot that another names is not listed, unless that is given up by its name', async () => {
     await using at = await placeWith(3)
     await at.backend.remove({ type: 'snapshots', name: nameOf(at.snapshots[1]!) })
     const list = await loadSnapshots(at.repository)
     expect(() => planByPolicy(list, keepLast('1'), options())).toThrow('the list may be short')
-    expect(planByPolicy(list, keepLast('1'), { ...options(), acceptMissing: true }).names).toHaveLength(1)
+    expect(() => planByPolicy(list, keepLast('1'), { ...options(), lost: [at.snapshots[0]!.id] })).toThrow('the list may be short')
+    expect(planByPolicy(list, keepLast('1'), { ...options(), lost: [at.snapshots[1]!.id.slice(0, 8)] }).names).toHaveLength(1)
   })
 
   test('goes on after one marker that cannot be made, and tells which', async () => {

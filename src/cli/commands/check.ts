@@ -2,6 +2,7 @@ import { BackupError, type CheckEvent, checkRepository, type CheckResult, type F
 import type { Arguments, Command } from '../command.ts'
 import { display, displayPath } from '../display.ts'
 import { EXIT } from '../exit-codes.ts'
+import { durationOf } from '../duration-option.ts'
 import { count, duration, parseSize, size } from '../format.ts'
 import type { Output } from '../output.ts'
 import { startProgress } from '../progress.ts'
@@ -16,12 +17,15 @@ export const command: Command = {
   options: {
     'read-data': { kind: 'flag', describe: 'read and verify every pack' },
     'read-data-subset': { kind: 'text', value: '10%|2/7|500M', describe: 'read a random share, one part of several, or so many bytes' },
+    'max-age': { kind: 'text', value: '30d', describe: 'read packs that this machine has not found sound for that long, the longest unverified first' },
+    'max-duration': { kind: 'text', value: '1h', describe: 'begin to read no pack after that long; the next run goes on' },
     threads: { kind: 'text', value: 'N', describe: 'worker threads; 0 works without any (one per core)' },
   },
   positionals: [0, 0],
   outlivesReader: true,
   async run({ args, output, signal, openRepository }) {
     const readData = readDataOf(args)
+    const [maxAgeMs, maxDurationMs] = [durationOf(args, 'max-age', '30d'), durationOf(args, 'max-duration', '1h')]
     const threads = threadsOf(args)
     const repository = await openRepository()
     const progress = startProgress(output, 'pack')
@@ -35,17 +39,19 @@ export const command: Command = {
     }
     let result: CheckResult
     try {
-      result = await checkRepository(repository, { readData, threads, signal, onEvent })
+      result = await checkRepository(repository, { readData, maxAgeMs, maxDurationMs, threads, signal, onEvent })
     } finally {
       progress.stop()
     }
     const errors = result.findings.filter((finding) => finding.severity === 'error').length
     const warnings = result.findings.length - errors
     if (output.isJson) {
-      output.json({ type: 'summary', errors, warnings, snapshots: result.snapshots, packs: result.packs, packs_read: result.packsRead, bytes_read: result.bytesRead, duration_s: result.durationMs / 1000 })
+      output.json({ type: 'summary', errors, warnings, snapshots: result.snapshots, packs: result.packs, packs_read: result.packsRead, bytes_read: result.bytesRead, packs_skipped: result.packsSkipped, packs_left: result.packsLeft, duration_s: result.durationMs / 1000 })
     } else {
       const read = readData === undefined ? '' : `, ${count(result.packsRead, 'pack')} (${size(result.bytesRead)}) read`
       output.info(`checked ${count(result.snapshots, 'snapshot')} and ${count(result.packs, 'pack')}${read} in ${duration(result.durationMs)}`)
+      if (result.packsSkipped > 0) output.info(`${count(result.packsSkipped, 'pack was', 'packs were')} found sound within ${args.text('max-age')} and passed over`)
+      if (result.packsLeft > 0) output.info(`time was up: ${count(result.packsLeft, 'pack is', 'packs are')} still to be read; the next run with the same options goes on there`)
       output.result(errors === 0 ? (warnings === 0 ? 'no errors' : `no errors, ${count(warnings, 'warning')}`) : `${count(errors, 'error')}, ${count(warnings, 'warning')}`)
     }
     return errors > 0 ? EXIT.failed : EXIT.done
@@ -54,7 +60,9 @@ export const command: Command = {
 
 function readDataOf(args: Arguments): ReadData | undefined {
   const text = args.text('read-data-subset')
-  if (text === undefined) return args.flag('read-data') ? { kind: 'all' } : undefined
+  const spread = ['max-age', 'max-duration'].find((name) => args.text(name) !== undefined)
+  if (text !== undefined && spread !== undefined) throw new BackupError('INVALID_ARGUMENT', `--${spread} spreads a full verification and does not go with --read-data-subset`)
+  if (text === undefined) return args.flag('read-data') || spread !== undefined ? { kind: 'all' } : undefined
   if (args.flag('read-data')) throw new BackupError('INVALID_ARGUMENT', 'give --read-data or --read-data-subset, not both')
   const percent = /^(\d{1,3}(?:\.\d+)?)%$/.exec(text)?.[1]
   if (percent !== undefined && Number(percent) <= 100) return { kind: 'percent', percent: Number(percent) }

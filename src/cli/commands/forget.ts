@@ -5,6 +5,7 @@ import { display } from '../display.ts'
 import { EXIT } from '../exit-codes.ts'
 import { FILTERS, filterOf, hasFilter, openChooser } from '../filters.ts'
 import { count } from '../format.ts'
+import { LOST, lostOf } from '../lost-option.ts'
 import type { Output } from '../output.ts'
 import { person } from '../person.ts'
 import { runPrune } from '../prune-output.ts'
@@ -34,7 +35,7 @@ export const command: Command = {
     tz: { kind: 'text', value: 'ZONE', describe: 'calendar of this zone (UTC, local, +02:00, Europe/Berlin), not of the offset that each snapshot was made at' },
     ...FILTERS,
     'allow-empty-group': { kind: 'flag', describe: 'forget even the last snapshot of a group' },
-    'accept-missing': { kind: 'flag', describe: 'go on although a snapshot that another names is not there' },
+    ...LOST,
     'dry-run': { kind: 'flag', describe: 'show what would be done, and do nothing' },
     prune: { kind: 'flag', describe: 'prune afterwards: what was forgotten cannot be brought back then' },
     simulate: { kind: 'text', value: 'SPAN', describe: 'draw what the policy would leave over such a time; needs no repository' },
@@ -51,7 +52,7 @@ export const command: Command = {
     if (args.text('simulate') !== undefined) return simulate(args, output, policy)
     const { repository, list } = await openChooser(context)
     for (const { message } of list.markerProblems) output.warn(`nacre: ${display(message)}; it is not obeyed`)
-    const options = { nowNs: nowNs(), groupBy, filter: filterOf(args), allowEmptyGroup: args.flag('allow-empty-group'), acceptMissing: args.flag('accept-missing') }
+    const options = { nowNs: nowNs(), groupBy, filter: filterOf(args), allowEmptyGroup: args.flag('allow-empty-group'), lost: lostOf(args) }
     const plan = ids.length > 0 ? planByIds(list, ids, options) : planByPolicy(list, policy, options)
     const isDry = args.flag('dry-run')
     const result = isDry ? undefined : await forgetSnapshots(repository, plan.names, { person: person(), signal })
@@ -63,7 +64,7 @@ export const command: Command = {
       output.info('a prune would follow; "nacre prune --dry-run" tells what it frees of what is forgotten already')
       return code
     }
-    return Math.max(code, await runPrune(repository, output, { person: person(), threads: availableParallelism(), signal }))
+    return Math.max(code, await runPrune(repository, output, { person: person(), threads: availableParallelism(), lost: lostOf(args), signal }))
   },
 }
 

@@ -1,6 +1,8 @@
 import { BackupError, type MaxUnused, type PruneOptions } from '../../index.ts'
 import type { Arguments, Command } from '../command.ts'
-import { parseDuration, parseSize } from '../format.ts'
+import { durationOf } from '../duration-option.ts'
+import { parseSize } from '../format.ts'
+import { LOST, lostOf } from '../lost-option.ts'
 import { person } from '../person.ts'
 import { runPrune } from '../prune-output.ts'
 import { threadsOf } from './backup.ts'
@@ -18,7 +20,7 @@ export const command: Command = {
     'fence-after': { kind: 'text', value: '24h', describe: 'take a session that has been open this long for dead (24h)' },
     fence: { kind: 'flag', describe: 'fence every open session at once; a backup that is alive begins again by itself' },
     exclusive: { kind: 'flag', describe: 'nobody else uses the repository now: for storage that cannot be pruned otherwise' },
-    lost: { kind: 'texts', value: 'ID', describe: 'go on without this snapshot, which the storage has lost (may be repeated)' },
+    ...LOST,
     threads: { kind: 'text', value: 'N', describe: 'worker threads; 0 works without any (one per core)' },
   },
   positionals: [0, 0],
@@ -44,20 +46,8 @@ function optionsOf(args: Arguments): PruneOptions {
     keepRecoverableMs: durationOf(args, 'keep-recoverable', '7d'),
     fenceAfterMs: durationOf(args, 'fence-after', '24h'),
     fence: args.flag('fence'),
-    lost: args.texts('lost').map(lostId),
+    lost: lostOf(args),
   }
-}
-
-function lostId(text: string): string {
-  if (!/^[0-9a-fA-F]{8,32}$/.test(text)) throw new BackupError('INVALID_ARGUMENT', `--lost takes the id of a snapshot, eight digits of it at least, not "${text}"`)
-  return text.toLowerCase()
-}
-
-function durationOf(args: Arguments, name: string, such: string): number | undefined {
-  const text = args.text(name)
-  const ms = text === undefined ? undefined : parseDuration(text)
-  if (text !== undefined && ms === undefined) throw new BackupError('INVALID_ARGUMENT', `--${name} takes a time such as ${such} (d, h, min, s, and combined: 1d12h), not "${text}"`)
-  return ms
 }
 
 function maxUnusedOf(text: string | undefined): MaxUnused | undefined {

@@ -46,7 +46,7 @@ function isElsewhere(registers: RegisterList, { swept }: CompleteOptions, sid: s
 
 function lacks(name: string, why: string): BackupError {
   const id = name.split('/')[1]!
-  return new BackupError('PRUNE_REFUSED', `the list of snapshots lacks ${id.slice(0, 8)}: ${why}; nothing was deleted. If the storage has lost it for good, --lost ${id} goes on without it`, { path: `snapshots/${name}` })
+  return new BackupError('PRUNE_REFUSED', `the list of snapshots lacks ${id.slice(0, 8)}: ${why}; nothing was deleted. If the storage has lost it for good, --lost ${id} goes on without it; "nacre recover" may find its files`, { path: `snapshots/${name}` })
 }
 
 function seenBefore(last: Generation | undefined): string[] {
