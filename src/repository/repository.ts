@@ -105,9 +105,8 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
   const notice = options.onNotice ?? (() => undefined)
   const openCatalogueOnce = catalogueOnce(cacheFolder, notice)
   // The password takes a seventh of a second on other threads: LevelDB loads meanwhile.
-  const preload = import('./catalogue/catalogue.ts')
-  preload.catch(() => undefined)
-  const { bundle, slotId } = await unlock(backend, header.repositoryId, options.password, notice, signal)
+  const preload = (): void => void import('./catalogue/catalogue.ts').catch(() => undefined)
+  const { bundle, slotId } = await unlock(backend, header.repositoryId, options.password, notice, signal, preload)
   const keyring = keyringOf(bundle, header.repositoryId)
   return {
     id,

@@ -10,13 +10,13 @@ import { listObjects, loadObject } from './objects.ts'
  * @throws {BackupError} WRONG_PASSWORD - it opens none of the slots; KEY_TAMPERED - it opens none,
  * and a slot was changed, so it may still be the right one
  */
-export async function unlock(backend: Backend, repositoryId: Uint8Array, password: Uint8Array, notice: (message: string) => void, signal?: AbortSignal): Promise<{ bundle: Bundle; slotId: string }> {
+export async function unlock(backend: Backend, repositoryId: Uint8Array, password: Uint8Array, notice: (message: string) => void, signal?: AbortSignal, whileDeriving?: () => void): Promise<{ bundle: Bundle; slotId: string }> {
   let damage: BackupError | undefined
   const { slots, problems } = await loadSlots(backend, repositoryId, signal)
   for (const problem of problems) damage ??= problem
   for (const slot of slots) {
     try {
-      const bundle = await openSlot(slot, password)
+      const bundle = await openSlot(slot, password, whileDeriving)
       if (bundle === undefined) continue
       if (damage !== undefined) notice(damage.message)
       return { bundle, slotId: slot.id }
