@@ -4,9 +4,10 @@
  * little has changed looks at every node of the parent and needs none of them.
  */
 import { type CborScanner, MAJOR } from '../codec/cbor-scan.ts'
-import { decodeCbor } from '../codec/cbor.ts'
+import { asBytes, decodeCbor } from '../codec/cbor.ts'
 import { dataView } from '../util/bytes.ts'
 import { BackupError } from '../util/errors.ts'
+import { type Content, contentFromCbor } from './content.ts'
 import { type FileTraits, KEY, type Node, nodeFromCbor, nodeTypeOf } from './node.ts'
 
 /** The node that the scanner stands on; all of it is another's after `next`. */
@@ -14,6 +15,8 @@ export interface ParentNode extends FileTraits {
   /** All that the node says. @throws {BackupError} CORRUPT */
   decode(): Node
 }
+
+const ID_BYTES = 32
 
 export class NodeScanner implements ParentNode {
   type: Node['type'] = 'file'
@@ -23,6 +26,9 @@ export class NodeScanner implements ParentNode {
   ctimeS = 0
   ctimeNs = 0
   inode: number | bigint = 0
+  /** What of it is blobs, as views; not what they hold is looked at, but how long they are. */
+  content: Content | undefined
+  subtree: Uint8Array | undefined
   readonly #scanner: CborScanner
   readonly #bytes: Buffer
   #left: number
@@ -44,8 +50,17 @@ export class NodeScanner implements ParentNode {
     const scanner = this.#scanner
     this.#start = scanner.at
     this.size = 0
+    this.content = undefined
+    this.subtree = undefined
     this.#nameEnd = this.#nameStart
-    for (let fields = this.#head(MAJOR.map); fields > 0; fields--) this.#field(this.#head(MAJOR.unsigned))
+    let before = 0
+    for (let fields = this.#head(MAJOR.map); fields > 0; fields--) {
+      const key = this.#head(MAJOR.unsigned)
+      // As a decoder demands: no key twice, or one node could be read in two ways.
+      if (key <= before) throw wrong()
+      before = key
+      this.#field(key)
+    }
     return true
   }
 
@@ -95,6 +110,12 @@ export class NodeScanner implements ParentNode {
         this.inode = this.#integer()
         if (this.inode > Number.MAX_SAFE_INTEGER) this.inode = dataView(this.#bytes).getBigUint64(scanner.at - 8)
         return
+      case KEY.content:
+        this.content = contentFromCbor(this.#byteString(), 'content')
+        return
+      case KEY.subtree:
+        this.subtree = asBytes(this.#byteString(), 'subtree', ID_BYTES)
+        return
       default:
         scanner.skip()
     }
@@ -104,6 +125,11 @@ export class NodeScanner implements ParentNode {
     this.#scanner.head()
     if (this.#scanner.major !== major) throw wrong()
     return this.#scanner.value
+  }
+
+  #byteString(): Uint8Array {
+    this.#scanner.byteString()
+    return this.#bytes.subarray(this.#scanner.at - this.#scanner.value, this.#scanner.at)
   }
 
   #integer(): number {

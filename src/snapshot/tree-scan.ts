@@ -7,7 +7,7 @@ import { CborScanner, MAJOR } from '../codec/cbor-scan.ts'
 import { decodeCbor } from '../codec/cbor.ts'
 import { BackupError } from '../util/errors.ts'
 import { type Node, nodeFromCbor, validName } from './node.ts'
-import { decodeTreeBlob, type DirectoryChild } from './tree-blob.ts'
+import { decodeTreeBlob, type DirectoryChild, type TreeBlob } from './tree-blob.ts'
 
 export interface ScannedNode {
   readonly name: Uint8Array
@@ -32,6 +32,18 @@ export type OpenList =
   /** The scanner stands before the first of so many nodes. */
   | { readonly level: 0; readonly scanner: CborScanner; readonly count: number }
   | { readonly level: number; readonly children: readonly DirectoryChild[] }
+
+const KIND_AT = 2
+const KIND_DIRECTORY = 1
+
+/** A tree blob of either kind, with the nodes of a directory not decoded. @throws {BackupError} CORRUPT */
+export function openTree(bytes: Uint8Array): OpenList | Extract<TreeBlob, { kind: 'content' }> {
+  // In deterministic CBOR the kind is the third byte: behind the map's head and the key 1.
+  if (bytes[KIND_AT] === KIND_DIRECTORY) return openList(bytes)
+  const blob = decodeTreeBlob(bytes)
+  if (blob.kind !== 'content') throw wrong()
+  return blob
+}
 
 /** @throws {BackupError} CORRUPT - no list of a directory */
 export function openList(bytes: Uint8Array): OpenList {

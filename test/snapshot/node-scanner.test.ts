@@ -24,9 +24,10 @@ function scannerOf(bytes: Uint8Array): NodeScanner {
 describe('a scanner of nodes', () => {
   test('tells of each what a decoder tells', () => {
     const scanner = scannerOf(leaf(nodes.map(nodeToCbor)))
-    for (const { name, type, size, mtimeS, mtimeNs, ctimeS, ctimeNs, inode } of nodes) {
+    for (const { name, type, size, mtimeS, mtimeNs, ctimeS, ctimeNs, inode, content, subtree } of nodes) {
       expect(scanner.next()).toBe(true)
       expect({ type: scanner.type, size: scanner.size, mtimeS: scanner.mtimeS, mtimeNs: scanner.mtimeNs, ctimeS: scanner.ctimeS, ctimeNs: scanner.ctimeNs, inode: scanner.inode }).toEqual({ type, size, mtimeS, mtimeNs, ctimeS, ctimeNs, inode })
+      expect([scanner.content, scanner.subtree]).toEqual([content, subtree].map((value) => (value instanceof Uint8Array ? Buffer.from(value) : value && { ...value, records: Buffer.from((value as { records: Uint8Array }).records) })))
       expect(scanner.compareName(name)).toBe(0)
       expect(scanner.decode()).toEqual(nodes.find((node) => node.name === name))
     }
