@@ -35,9 +35,9 @@ export interface CheckResult {
 
 const ADVICE = {
   key: 'open it with another password, or put a copy of the slot back',
-  index: 'the packs still say what they hold: back up again to store anew what is missing, and keep the repository until an index repair',
+  index: 'the packs still say what they hold: "nacre repair index" states it anew. Until then a backup stores again what it misses, and prune deletes nothing',
   pack: 'if you have another copy of the repository, put this pack back from it; else back up the named files again',
-  orphan: 'an interrupted backup left it; it takes room and harms nothing until a prune',
+  orphan: 'an interrupted backup left it, and the next "nacre prune" takes it away; if an index object is damaged or gone, "nacre repair index" states it again',
   snapshot: 'if you have another copy of the repository, put this object back from it',
   marker: 'put a copy of it back if you have one; else "nacre unforget" removes a broken forgotten marker, and a mark that "nacre tag", "pin" or "describe" makes anew takes the place of a broken one',
   blobs: 'back up the named files again if they still exist: what is read anew is stored anew',

@@ -29,6 +29,8 @@ export interface Referring {
 }
 
 const lastReferring = new WeakMap<Catalogue, Referring>()
+/** Names of damaged objects that the user has been told of. */
+const toldDamage = new WeakMap<Catalogue, Set<string>>()
 
 export interface LoadOptions {
   readonly signal?: AbortSignal | undefined
@@ -61,6 +63,21 @@ export async function loadIndex(repository: Repository, options: LoadOptions = {
   lastReferring.set(catalogue, referring)
   const deadPacks = catalogue.setLive((pack) => packs.get(pack.packId) === pack.sizeBytes && !condemned.has(pack.packId) && pack.group === group)
   return { catalogue, packs, deadPacks, problems }
+}
+
+/**
+ * The index for whoever can do with what is left of it: a damaged object is told, once, and all that
+ * others state can be read. Who decides what is deleted must not use this.
+ */
+export async function loadReadableIndex(repository: Repository, options: Omit<LoadOptions, 'tolerant'> = {}): Promise<LoadedIndex> {
+  const loaded = await loadIndex(repository, { ...options, tolerant: true })
+  const told = toldDamage.get(loaded.catalogue) ?? new Set()
+  toldDamage.set(loaded.catalogue, told)
+  for (const { name, message } of loaded.problems) {
+    if (!told.has(name)) repository.notice(`index/${name} is damaged and passed over (${message}); "nacre check" tells more`)
+    told.add(name)
+  }
+  return loaded
 }
 
 export async function listPacks(backend: Backend, signal?: AbortSignal): Promise<Map<string, number>> {

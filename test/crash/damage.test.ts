@@ -1,4 +1,4 @@
-/** Bits that flip and packs that are cut short, met by check and by restore. */
+/** Objects with flipped bits, or cut short, met by check and by all that reads. */
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -79,3 +79,36 @@ test('a flipped or short pack is named with the files that suffer, and restore s
     expect(readdirSync(target).filter((name) => name.startsWith('.nacre'))).toEqual([])
   }
 }, 120_000)
+
+test('without one of its index objects a repository gives back all that others state, and takes backups', () => {
+  const { at, source } = prepared()
+  const whole = objects(at, 'index')
+  const later = join(at.folder, 'later')
+  mkdirSync(later)
+  writeFileSync(join(later, 'file'), seededBytes('later', 300_000))
+  expect(at.run('backup', later).code).toBe(0)
+  const [index] = objects(at, 'index').filter((file) => !whole.includes(file))
+  flip(index!, 200)
+  const name = `index/0/${index!.split('/').at(-1)!}`
+
+  const restored = at.run('restore', `latest~1:${source}`, '--target', join(at.folder, 'target'), '--no-cache')
+  expect(restored).toMatchObject({ code: 0 })
+  expect(readdirSync(join(at.folder, 'target'))).toHaveLength(40)
+  for (const read of [restored, at.run('ls', `latest~1:${source}`, '--no-cache'), at.run('dump', `latest~1:${source}`, '--no-cache'), at.run('stats', 'latest~1', '--no-cache')]) {
+    expect(read.code).toBe(0)
+    expect(read.stderr.match(new RegExp(`${name} is damaged.*"nacre check" tells more`, 'g'))).toHaveLength(1)
+  }
+  const checked = check(at)
+  expect(checked).toMatchObject({ code: 1 })
+  expect(checked.stdout).toContain(`error: ${name}: `)
+  expect(checked.stdout).toContain('"nacre repair index"')
+
+  const packs = objects(at, 'packs').length
+  expect(at.run('prune', '--no-cache')).toMatchObject({ code: 1 })
+  const again = at.run('backup', later, '--no-cache')
+  expect(again).toMatchObject({ code: 0 })
+  expect(again.stderr).toContain(name)
+  expect(objects(at, 'packs').length).toBeGreaterThan(packs)
+  expect(at.run('restore', `latest:${later}`, '--target', join(at.folder, 'anew'), '--no-cache')).toMatchObject({ code: 0 })
+  expect(readFileSync(join(at.folder, 'anew', 'file')).equals(readFileSync(join(later, 'file')))).toBe(true)
+}, 60_000)
