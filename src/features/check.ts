@@ -53,7 +53,7 @@ export async function checkRepository(repository: Repository, options: CheckOpti
     options.onEvent?.({ type: 'finding', finding })
   }
   for (const problem of (await loadSlots(repository.backend, repository.keyring.repositoryId, signal)).problems) {
-    report({ severity: 'error', code: 'key_damaged', object: 'keys', message: problem.message, suffers: [], advice: ADVICE.key })
+    report({ severity: 'error', code: 'key_damaged', object: problem.path ?? 'keys', message: problem.message, suffers: [], advice: ADVICE.key })
   }
   const gc = await readGcState(repository, signal)
   for (const finding of await protocolFindings(repository, gc, signal)) report(finding)

@@ -14,6 +14,7 @@ import { type DataKey, type Envelope, envelopesFromCbor, envelopesToCbor, openEn
 import { RECORD } from './format.ts'
 import { decodeHeader, encodeHeader, requireHeader } from './header.ts'
 import type { Keyring } from './keyring.ts'
+import { naming } from './sealed-object.ts'
 import { decodeSigned, encodeSigned } from './signed.ts'
 import { openRecord, sealRecord } from './signed-record.ts'
 
@@ -51,9 +52,9 @@ export function decodeRegister(keyring: Keyring, group: number, name: string, by
   }
   const clearBytes = body.length < 2 ? Number.POSITIVE_INFINITY : 2 + dataView(body).getUint16(0, true)
   if (body.length < clearBytes) throw new BackupError('CORRUPT', `${what} is cut short`)
-  const dataKey = openEnvelopes(keyring, group, envelopesFromCbor(decodeCbor(body.subarray(2, clearBytes))), header.keyId)
+  const dataKey = naming(what, () => openEnvelopes(keyring, group, envelopesFromCbor(decodeCbor(body.subarray(2, clearBytes))), header.keyId))
   const clear = concatBytes(headerBytes, body.subarray(0, clearBytes))
-  const payload = open(dataKey.key, body.subarray(clearBytes), clear)
+  const payload = naming(what, () => open(dataKey.key, body.subarray(clearBytes), clear))
   const record = decodeSigned(payload, keyring.repositoryId, { type: RECORD.snapshot, group, name }, trusted, what)
   return { kind: 'snapshot', body: record.body }
 }
