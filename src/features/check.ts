@@ -57,12 +57,12 @@ export async function checkRepository(repository: Repository, options: CheckOpti
   }
   const gc = await readGcState(repository, signal)
   for (const finding of await protocolFindings(repository, gc, signal)) report(finding)
-  const { catalogue, problems } = await loadIndex(repository, { signal, tolerant: true, referring: { condemned: new Set() } })
+  const { catalogue, problems } = await loadIndex(repository, { signal, tolerant: true, afresh: true, referring: { condemned: new Set() } })
   for (const { name, message } of problems) report({ severity: 'error', code: 'index_damaged', object: `index/${name}`, message, suffers: [], advice: ADVICE.index })
   const listed = await listPacks(repository.backend, signal)
-  const { snapshots, problems: broken, markerProblems, missing: unlisted } = await loadSnapshots(repository, { signal, gc })
+  const { snapshots, problems: broken, markerProblems, missing: unlisted } = await loadSnapshots(repository, { signal, gc, afresh: true })
   for (const { name, message } of broken) report({ severity: 'error', code: 'snapshot_damaged', object: `snapshots/${name}`, message, suffers: [], advice: ADVICE.snapshot })
-  for (const { object, message } of markerProblems) report({ severity: 'warning', code: 'marker_damaged', object, message: `${message}; it is not obeyed`, suffers: [], advice: ADVICE.marker })
+  for (const { object, message } of markerProblems) report({ severity: 'error', code: 'marker_damaged', object, message: `${message}; it is not obeyed`, suffers: [], advice: ADVICE.marker })
   for (const finding of chainFindings(unlisted)) report(finding)
 
   const packProblems = packsOfIndex(catalogue.packs(), listed)

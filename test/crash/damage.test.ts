@@ -2,8 +2,18 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import type { Backend, ObjectRef, ObjectType } from '../../src/backend/backend.ts'
+import { checkRepository } from '../../src/features/check.ts'
+import { encodeGcRecord, gcName } from '../../src/repository/gc-record.ts'
+import { loadReadableIndex } from '../../src/repository/index-loader.ts'
+import { encodeMark } from '../../src/repository/mark.ts'
+import { BackupError } from '../../src/util/errors.ts'
+import { nowNs } from '../../src/util/clock.ts'
+import { prunePlace } from '../features/prune/place.ts'
+import { namesIn, PERSON, replaceObject } from '../repository/support.ts'
 import { type Place, place } from '../support/nacre.ts'
 import { seededBytes } from '../support/seeded.ts'
+import { flipped } from '../util/bytes-of.ts'
 
 function prepared(): { at: Place; source: string } {
   const at = place()
@@ -111,4 +121,79 @@ test('without one of its index objects a repository gives back all that others s
   expect(objects(at, 'packs').length).toBeGreaterThan(packs)
   expect(at.run('restore', `latest:${later}`, '--target', join(at.folder, 'anew'), '--no-cache')).toMatchObject({ code: 0 })
   expect(readFileSync(join(at.folder, 'anew', 'file')).equals(readFileSync(join(later, 'file')))).toBe(true)
+}, 60_000)
+
+/** Each damage to each of the objects in turn, and whole again afterwards. */
+async function* damaged(backend: Backend, types: readonly ObjectType[]): AsyncGenerator<ObjectRef & { readonly note: string }> {
+  for (const type of types) {
+    for (const name of await namesIn(backend, type)) {
+      const ref = { type, name }
+      const whole = await backend.load(ref)
+      const damages = { flip: flipped(whole, Math.floor(whole.length * 0.7) * 8), cut: whole.subarray(0, whole.length - 1), empty: whole.subarray(0, 0) }
+      for (const [note, bytes] of Object.entries(damages)) {
+        await replaceObject(backend, ref, bytes)
+        yield { ...ref, note }
+      }
+      await replaceObject(backend, ref, whole)
+    }
+  }
+}
+
+test('check finds and names every damaged object, whatever this machine remembers of it', async () => {
+  await using at = await prunePlace()
+  at.fill(0, 2)
+  const first = await at.keep()
+  at.fill(2, 3)
+  await at.keep()
+  await at.forget(first)
+  const { keyring } = at.repository
+  const name = `0/${first}.0`
+  await at.backend.create({ type: 'marks', name }, [encodeMark(keyring, name, { timeNs: nowNs(), ...PERSON, program: 'test', label: 'marked' })])
+  for (const kind of ['plan', 'verdict', 'done'] as const) await at.backend.create({ type: 'gc', name: gcName(1, kind) }, [encodeGcRecord(keyring, 1, kind, { packs: [], sweep: [], sweptBefore: [] })])
+  const check = async (): Promise<string[]> => {
+    const { findings } = await checkRepository(at.repository, { threads: 0, readData: { kind: 'all' } })
+    return findings.filter(({ severity }) => severity === 'error').map(({ object }) => object)
+  }
+  expect(await check()).toEqual([])
+  let tried = 0
+  for await (const { type, name, note } of damaged(at.backend, ['packs', 'index', 'snapshots', 'forgotten', 'marks', 'gc', 'keys'])) {
+    tried++
+    expect(await check(), `${type}/${name} ${note}`).toContain(`${type}/${name}`)
+  }
+  expect(tried).toBeGreaterThan(3 * 11)
+  expect(await check()).toEqual([])
+  await at.expectWhole(at.repository)
+  for await (const { type, name, note } of damaged(at.backend, ['config', 'keys'])) {
+    const refused = await at.open().then(() => undefined, (error: unknown) => error as BackupError)
+    expect(refused, `${type}/${name} ${note}`).toBeInstanceOf(BackupError)
+    expect(refused!.message).toContain(name.slice(0, 8))
+  }
+}, 60_000)
+
+test('a backup notices an index object that was cut short, and refers to nothing that only this one states', async () => {
+  await using at = await prunePlace()
+  at.fill(0, 2)
+  await at.keep()
+  const [name] = await namesIn(at.backend, 'index')
+  const ref = { type: 'index', name: name! } as const
+  const whole = await at.backend.load(ref)
+  await replaceObject(at.backend, ref, whole.subarray(0, whole.length - 1))
+  const again = await at.keep()
+  expect(at.notices.join()).toContain(`index/${name} is damaged`)
+  await at.backend.remove(ref)
+  const elsewhere = await at.open()
+  expect((await loadReadableIndex(elsewhere)).problems).toEqual([])
+  expect((await at.restoreSource(await at.latest(elsewhere), {}, elsewhere)).problems).toEqual([])
+  expect((await at.latest(elsewhere)).id).toBe(again)
+}, 60_000)
+
+test('a snapshot that cannot be read is named by what lists, finds and follows', () => {
+  const { at, source } = prepared()
+  const [snapshot] = objects(at, 'snapshots')
+  flip(snapshot!, statSync(snapshot!).size - 20)
+  for (const args of [['snapshots'], ['find', 'file-1'], ['history', join(source, 'file-1')]]) {
+    const ended = at.run(...args, '--no-cache')
+    expect(ended.code).toBe(1)
+    expect(ended.stderr).toContain(`0/${snapshot!.split('/').at(-1)}`)
+  }
 }, 60_000)

@@ -42,7 +42,7 @@ export async function survey(repository: Repository, gc: GcState, last: Generati
   const { signal } = options
   const listed = await listPacks(backend, signal)
   const sessions = (await findSessions(repository, signal)).filter((session) => !session.isDecided && !isDue(session, options))
-  const registers = await loadRegisters(repository, gc.swept, signal)
+  const registers = await loadRegisters(repository, gc.swept, { signal, afresh: true })
   const sweepable = await forgottenSnapshots(repository, registers, options)
   const sweep = new Set(sweepable.due)
   requireComplete(registers, { last, swept: gc.swept, lost: options.lost ?? [], sweep })
@@ -94,7 +94,7 @@ export async function readIndex(repository: Repository, signal: AbortSignal | un
 
 /** Forgotten snapshots that are there: those that may be swept, and how many are kept recoverable. */
 async function forgottenSnapshots(repository: Repository, registers: RegisterList, options: PruneOptions): Promise<{ due: string[]; recoverable: number }> {
-  const { forgotten, problems } = await loadForgotten(repository, { signal: options.signal })
+  const { forgotten, problems } = await loadForgotten(repository, { signal: options.signal, afresh: true })
   for (const problem of problems) repository.notice(`${problem.object} is not the owner's word and is not obeyed: ${problem.message}`)
   const youngest = nowNs() - BigInt(Math.round(options.keepRecoverableMs ?? 0)) * 1_000_000n
   const isYoung = (timeNs: bigint): boolean => (options.keepRecoverableMs ?? 0) > 0 && timeNs > youngest
