@@ -57,7 +57,7 @@ test.each(['packs', 'index', 'snapshots', 'keys'])('one bit anywhere in %s is fo
     writeFileSync(file, whole)
   }
   expect(check(at)).toMatchObject({ code: 0 })
-}, 120_000)
+}, 240_000)
 
 test('a flipped or short pack is named with the files that suffer, and restore saves all else', () => {
   const { at, source } = prepared()
@@ -70,9 +70,19 @@ test('a flipped or short pack is named with the files that suffer, and restore s
     else truncateSync(pack, Math.floor(whole.length / 2))
     const checked = check(at)
     expect(checked.code).toBe(1)
-    expect(checked.stdout).toContain(pack.split('/').at(-1)!)
-    const suffering = [...checked.stdout.matchAll(/suffers: \w+:(\S+)/g)].map((match) => match[1]!)
+    const [finding, ...others] = checked.stdout.split('\nerror: ')
+    expect(finding).toContain(`packs/${pack.split('/').at(-1)!}`)
+    expect(others).toEqual([])
+    const suffering = [...finding!.matchAll(/suffers: \w+:(\S+)/g)].map((match) => match[1]!)
     expect(suffering.length).toBeGreaterThan(0)
+    if (damage === 'cut') {
+      const events = at.run('check', '--json', '-v').stdout.trim().split('\n').map((line) => JSON.parse(line) as { type: string; object: string; suffers: unknown[]; blobs: string[] })
+      const found = events.find(({ type }) => type === 'finding')!
+      expect(found.object).toBe(`packs/${pack.split('/').at(-1)!}`)
+      expect(found.suffers.length).toBeGreaterThan(0)
+      expect(found.blobs.length).toBeGreaterThan(3)
+    } else expect(at.run('check', '--read-data', '-v').stdout.match(/^ {2}blob: [0-9a-f]{64}$/gm)!.length).toBeGreaterThan(3)
+    expect(checked.stdout).not.toContain('  blob: ')
     const target = join(at.folder, `target-${damage}`)
     const restored = at.run('restore', `latest:${source}`, '--target', target)
     expect(restored.code).toBe(3)
@@ -88,7 +98,7 @@ test('a flipped or short pack is named with the files that suffer, and restore s
     expect(missing).toBeLessThan(40)
     expect(readdirSync(target).filter((name) => name.startsWith('.nacre'))).toEqual([])
   }
-}, 120_000)
+}, 240_000)
 
 test('without one of its index objects a repository gives back all that others state, and takes backups', () => {
   const { at, source } = prepared()
