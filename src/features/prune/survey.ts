@@ -41,7 +41,8 @@ export async function survey(repository: Repository, gc: GcState, last: Generati
   const { backend, config, keyring } = repository
   const { signal } = options
   const listed = await listPacks(backend, signal)
-  const sessions = (await findSessions(repository, signal)).filter((session) => !session.isDecided && !isDue(session, options))
+  const found = await findSessions(repository, signal)
+  const sessions = found.filter((session) => !session.isDecided && !isDue(session, options))
   const registers = await loadRegisters(repository, gc.swept, { signal, afresh: true })
   const sweepable = await forgottenSnapshots(repository, registers, options)
   const sweep = new Set(sweepable.due)
@@ -72,7 +73,7 @@ export async function survey(repository: Repository, gc: GcState, last: Generati
     recoverable: sweepable.recoverable,
     keptSnapshots: kept.length,
   })
-  const known = new Set([...registers.listed, ...gc.swept, ...sessions.map((session) => session.name)])
+  const known = new Set([...registers.listed, ...gc.swept, ...found.map((session) => session.name)])
   const unknownSessions = new Set<string>()
   for (const packId of [...proposal.remove, ...proposal.repack.map((pack) => pack.packId)]) {
     const group = usage.packs.get(packId)?.group ?? usage.dead.get(packId)?.group ?? unindexed.get(packId)?.group

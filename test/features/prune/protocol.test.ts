@@ -143,6 +143,50 @@ describe('two prunes at once', () => {
     expect(await at.prune(NO_UNUSED)).toMatchObject({ outcome: 'nothing to do' })
     await at.expectWhole()
   })
+
+  test('never blame the storage for each other, round after round', async () => {
+    await using at = await prunePlace()
+    at.fill(0, 6)
+    let last = await at.keep()
+    const repositories = [await at.open(), await at.open()]
+    for (let round = 1; round <= 6; round++) {
+      at.fill(0, 3, round)
+      const next = await at.keep()
+      await at.forget(last)
+      last = next
+      const results = await Promise.allSettled(repositories.map((repository) => at.prune(round % 2 === 0 ? {} : NO_UNUSED, repository)))
+      // One that was second each time gives up, and says so.
+      for (const result of results) if (result.status === 'rejected') expect(result.reason).toMatchObject({ name: 'BackupError', retryable: true })
+      expect(results.some(({ status }) => status === 'fulfilled')).toBe(true)
+      await at.expectRestores(at.repository)
+    }
+    await at.prune(NO_UNUSED)
+    await at.expectWhole()
+  })
+
+  test.each([['with packs to write anew', NO_UNUSED], ['with packs to delete only', {}]])('one that another fences and overtakes looks again, %s', async (_, options) => {
+    await using at = await prunePlace()
+    await history(at)
+    const kept: string[] = []
+    let other: string | undefined
+    const backend: Backend = {
+      ...at.backend,
+      async create(ref, ...rest) {
+        const made = await at.backend.create(ref, ...rest)
+        if (ref.type === 'sessions' && other === undefined) {
+          other = ''
+          other = (await at.prune(options, await at.open())).outcome
+          expect(await namesIn(at.backend, 'sessions')).toEqual([])
+        }
+        return made
+      },
+    }
+    const result = await at.prune({ ...options, onEvent: (event) => event.type === 'kept' && kept.push(event.reason) }, await at.open(backend))
+    expect(other).toBe('done')
+    expect(result).toMatchObject({ outcome: 'nothing to do' })
+    expect(kept).toEqual([])
+    await at.expectWhole()
+  })
 })
 
 describe('prune refuses and deletes nothing', () => {
