@@ -17,7 +17,7 @@ import { finishGeneration } from './finish.ts'
 import { repack } from './repack.ts'
 import { settleSessions } from './settle.ts'
 import { type Survey, survey } from './survey.ts'
-import type { PruneOptions, PruneResult, PruneTotals, Tally } from './types.ts'
+import { FENCE_AFTER_MS, type PruneOptions, type PruneResult, type PruneTotals, type Tally } from './types.ts'
 
 /** Others may plan first, again and again. */
 const ATTEMPTS = 5
@@ -34,7 +34,20 @@ export async function prune(repository: Repository, options: PruneOptions): Prom
   const tally: Tally = { deletedPacks: 0, deletedBytes: 0, writtenBytes: 0, sweptSnapshots: 0, rescuedPacks: 0 }
   const run: Run = { repository, options, tally }
   const ended = await runGenerations(run)
+  if (options.dryRun !== true) await removeLeftovers(run)
   return { ...ended, ...tally, durationMs: monotonicMs() - started }
+}
+
+/** What killed writers have left beside the objects: litter, so that it stays is no failure. */
+async function removeLeftovers({ repository, options }: Run): Promise<void> {
+  const olderThanMs = options.exclusive === true ? undefined : (options.fenceAfterMs ?? FENCE_AFTER_MS)
+  try {
+    const removed = await repository.backend.removeLeftovers?.(olderThanMs, { signal: options.signal })
+    if (removed !== undefined && removed.files > 0) options.onEvent?.({ type: 'leftovers', ...removed })
+  } catch (error) {
+    if (!(error instanceof BackupError)) throw error
+    repository.notice(`temporary files of interrupted writes stay: ${error.message}`)
+  }
 }
 
 interface Run {

@@ -1,12 +1,17 @@
 /** Prune beside backups, other prunes, and storage that fails or lies. */
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import type { Backend, ObjectInfo, ObjectRef, ObjectType } from '../../../src/backend/backend.ts'
+import { localBackend } from '../../../src/backend/local.ts'
+import type { PruneEvent } from '../../../src/features/prune/types.ts'
 import { encodeGcRecord, gcName } from '../../../src/repository/gc-record.ts'
 import { encodeSession } from '../../../src/repository/session-object.ts'
 import { nowNs } from '../../../src/util/clock.ts'
 import { BackupError } from '../../../src/util/errors.ts'
 import { namesIn, PERSON, replaceObject } from '../../repository/support.ts'
 import { copyOf } from '../../support/copied.ts'
+import { temporaryFolder } from '../../support/nacre.ts'
 import { flipped } from '../../util/bytes-of.ts'
 import { expectRejected } from '../../util/expect-error.ts'
 import { prunePlace, type PrunePlace } from './place.ts'
@@ -129,6 +134,27 @@ describe('a backup', () => {
     expect(await namesIn(at.backend, 'sessions')).toEqual([])
     await at.expectWhole()
   })
+})
+
+test('what killed writers left in the folders goes with a prune that is old enough, and not with a dry run', async () => {
+  const folder = temporaryFolder()
+  await using at = await prunePlace(await localBackend(folder))
+  at.fill(0, 1)
+  await at.keep()
+  const litter = join(folder, 'packs', '.tmp-01234567-89ab-4cde-8f01-23456789abcd')
+  const told: PruneEvent[] = []
+  const onEvent = (event: PruneEvent): void => void (event.type === 'leftovers' && told.push(event))
+  writeFileSync(litter, 'litter')
+  await at.prune({ dryRun: true, exclusive: true, onEvent })
+  await at.prune({ onEvent })
+  expect(existsSync(litter)).toBe(true)
+  await at.prune({ fenceAfterMs: 0, onEvent })
+  expect(existsSync(litter)).toBe(false)
+  writeFileSync(litter, 'more litter')
+  await at.prune({ exclusive: true, onEvent })
+  expect(existsSync(litter)).toBe(false)
+  expect(told).toEqual([{ type: 'leftovers', files: 1, bytes: 6 }, { type: 'leftovers', files: 1, bytes: 11 }])
+  await at.expectWhole()
 })
 
 describe('two prunes at once', () => {
