@@ -387,7 +387,7 @@ describe('what is left alone', () => {
     await at.backend.create({ type: 'forgotten', name: `0/${id}` }, [new Uint8Array(200)])
     expect((await at.prune()).outcome).toBe('nothing to do')
     expect(at.notices.join()).toContain('not obeyed')
-    await at.expectWhole()
+    await at.expectRestores(await at.open())
   })
 })
 
