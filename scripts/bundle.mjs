@@ -7,6 +7,7 @@ const bundle = await rolldown({
   input: { main: 'dist/cli/main.js', 'worker-entry': 'dist/repository/pool/worker-entry.js' },
   external: (name) => !name.startsWith('.') && !name.startsWith('/'),
   platform: 'node',
+  treeshake: { moduleSideEffects: false },
 });
 // Flat, and as deep in dist/ as the modules were: they find the workers and package.json by relative paths.
 await bundle.write({ dir: 'dist/program', format: 'esm', entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' });

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The program: finds the command, and loads that one and nothing else. */
+import { programVersion } from '../index.ts'
 import { type CommandName, COMMANDS, overview } from './commands.ts'
 import { display } from './escape.ts'
 import { GLOBAL_OPTIONS } from './options.ts'
@@ -28,7 +29,6 @@ async function main(argv: readonly string[]): Promise<number> {
   const name = argv[at]
   const before = at === -1 ? argv : argv.slice(0, at)
   if (before.includes('--version')) {
-    const { programVersion } = await import('../index.ts')
     process.stdout.write(`nacre ${programVersion()}\n`)
     return 0
   }

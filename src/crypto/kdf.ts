@@ -40,25 +40,29 @@ export function kdfObjection(kdf: KdfParameters): string | undefined {
 
 /**
  * 64 bytes derived from the password.
+ * @param whileDeriving - called once other threads are at it, and this one has time for other work
  * @throws {BackupError} CORRUPT - the parameters are absurd
  */
-export async function deriveFromPassword(password: Uint8Array, salt: Uint8Array, kdf: KdfParameters): Promise<Uint8Array> {
+export async function deriveFromPassword(password: Uint8Array, salt: Uint8Array, kdf: KdfParameters, whileDeriving?: () => void): Promise<Uint8Array> {
   const objection = kdfObjection(kdf)
   if (objection !== undefined) throw new BackupError('CORRUPT', `a key slot asks for an absurd derivation (${objection}); it is refused`)
-  return kdf.algorithm === KDF_ARGON2ID ? argon2id(password, salt, kdf) : scryptKey(password, salt, kdf)
+  if (kdf.algorithm === KDF_ARGON2ID) return argon2id(password, salt, kdf, whileDeriving)
+  const deriving = scryptKey(password, salt, kdf)
+  whileDeriving?.()
+  return deriving
 }
 
 type Argon2id = Extract<KdfParameters, { algorithm: typeof KDF_ARGON2ID }>
 type Scrypt = Extract<KdfParameters, { algorithm: typeof KDF_SCRYPT }>
 
-async function argon2id(password: Uint8Array, salt: Uint8Array, kdf: Argon2id): Promise<Uint8Array> {
+async function argon2id(password: Uint8Array, salt: Uint8Array, kdf: Argon2id, whileDeriving: (() => void) | undefined): Promise<Uint8Array> {
   let argon2: typeof import('@node-rs/argon2')
   try {
     argon2 = await import('@node-rs/argon2')
   } catch {
     return pureArgon2id(password, salt, kdf)
   }
-  return argon2.hashRaw(password, {
+  const deriving = argon2.hashRaw(password, {
     algorithm: 2, // argon2id; the package declares a const enum, which isolated modules cannot read
     memoryCost: kdf.memoryKib,
     timeCost: kdf.passes,
@@ -66,6 +70,8 @@ async function argon2id(password: Uint8Array, salt: Uint8Array, kdf: Argon2id): 
     outputLen: KDF_OUTPUT_BYTES,
     salt,
   })
+  whileDeriving?.()
+  return deriving
 }
 
 /** The same in JavaScript alone: seconds instead of milliseconds, for systems without the binary. */

@@ -10,9 +10,9 @@ import { type BlobType, ID_BYTES } from './format.ts'
 import type { FrameShape } from './frame.ts'
 import { createIndexWriter } from './index-writer.ts'
 import { BLOB_RECORD_BYTES, type PackEntry } from './pack-entry.ts'
-import { createPackWriter } from './pack-writer.ts'
 import type { Repository } from './repository.ts'
 import type { Session } from './session.ts'
+import { createSessionPacks } from './session-packs.ts'
 import { type StoreScheduler, startScheduler } from './store-scheduler.ts'
 
 export interface StoreOptions {
@@ -90,17 +90,7 @@ export async function openBlobStore(repository: Repository, session: Session, op
     for (const pack of packs) for (let at = 0; at < pack.blobs.length; at += BLOB_RECORD_BYTES) claimed.delete(pack.blobs, at)
   }
   const indexWriter = createIndexWriter({ backend, catalogue, keyring, signal, isFresh: () => session.index.deadPacks === 0, onIndexed: releaseClaims })
-  const packWriter = createPackWriter({
-    backend,
-    repositoryId: keyring.repositoryId,
-    group,
-    session: Buffer.from(session.sid, 'hex'),
-    dataKey: session.dataKey,
-    envelopes: session.envelopes,
-    packBytes: config.packBytes,
-    signal,
-    onDurable: indexWriter.add,
-  })
+  const packWriter = createSessionPacks(repository, session, { signal, onDurable: indexWriter.add })
   let failure: Error | undefined
 
   const scheduler = await startScheduler({

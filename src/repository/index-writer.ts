@@ -59,6 +59,6 @@ export function createIndexWriter(options: IndexWriterOptions): IndexWriter {
 async function writeIndex(options: IndexWriterOptions, packs: readonly PackEntry[]): Promise<void> {
   const { name, bytes } = encodeIndex(options.keyring, options.keyring.group, { packs, replaces: [] })
   await options.backend.create({ type: 'index', name }, [bytes], { signal: options.signal })
-  await options.catalogue.absorb(name, packs, options.isFresh())
+  await options.catalogue.absorb(name, bytes.length, packs, options.isFresh())
   options.onIndexed(packs)
 }

@@ -90,8 +90,8 @@ export function decodeSlot(id: string, bytes: Uint8Array): Slot {
  * The bundle, or undefined when the password is another one's.
  * @throws {BackupError} KEY_TAMPERED - the password is right and the bundle was changed
  */
-export async function openSlot(slot: Slot, password: Uint8Array): Promise<Bundle | undefined> {
-  const derived = await deriveFromPassword(password, slot.salt, slot.kdf)
+export async function openSlot(slot: Slot, password: Uint8Array, whileDeriving?: () => void): Promise<Bundle | undefined> {
+  const derived = await deriveFromPassword(password, slot.salt, slot.kdf, whileDeriving)
   if (!equalSecret(commitmentOf(derived, slot.repositoryId), slot.commitment)) return undefined
   const what = `key slot ${slot.id.slice(0, 8)}`
   try {

@@ -16,7 +16,7 @@ import type { DataKey, Envelope } from './envelope.ts'
 import { newDataKey, wrapDataKey } from './envelope.ts'
 import { SID_BYTES } from './format.ts'
 import { type GcState, readGcState } from './gc-state.ts'
-import { type LoadedIndex, loadIndex } from './index-loader.ts'
+import { type LoadedIndex, loadReadableIndex } from './index-loader.ts'
 import { loadObject } from './objects.ts'
 import { encodeFence, encodeSnapshotRegister, looksLikeFence } from './register.ts'
 import type { Person, Repository } from './repository.ts'
@@ -44,8 +44,6 @@ export interface SessionOptions {
   readonly kind: string
   /** Sids of sessions that were fenced and whose packs this one goes on to use. */
   readonly adopts?: readonly string[] | undefined
-  /** Go on without index objects that are damaged: for who repairs them, and refers to nothing. */
-  readonly tolerant?: boolean | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -60,7 +58,7 @@ export async function beginSession(repository: Repository, options: SessionOptio
   const dataKey = newDataKey(keyring.repositoryId)
   const envelopes = [wrapDataKey(keyring, keyring.group, dataKey)]
   let gc = await readGcState(repository, signal)
-  let index = await loadIndex(repository, { signal, referring: gc, tolerant: options.tolerant })
+  let index = await loadReadableIndex(repository, { signal, referring: gc })
 
   return {
     sid,
@@ -77,7 +75,7 @@ export async function beginSession(repository: Repository, options: SessionOptio
       const before = gc.condemned
       gc = await readGcState(repository, signal)
       const isMore = [...gc.condemned].some((pack) => !before.has(pack))
-      if (isMore) index = await loadIndex(repository, { signal, referring: gc, tolerant: options.tolerant })
+      if (isMore) index = await loadReadableIndex(repository, { signal, referring: gc })
       return isMore
     },
     async commit(body) {

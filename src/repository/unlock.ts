@@ -10,13 +10,13 @@ import { listObjects, loadObject } from './objects.ts'
  * @throws {BackupError} WRONG_PASSWORD - it opens none of the slots; KEY_TAMPERED - it opens none,
  * and a slot was changed, so it may still be the right one
  */
-export async function unlock(backend: Backend, repositoryId: Uint8Array, password: Uint8Array, notice: (message: string) => void, signal?: AbortSignal): Promise<{ bundle: Bundle; slotId: string }> {
+export async function unlock(backend: Backend, repositoryId: Uint8Array, password: Uint8Array, notice: (message: string) => void, signal?: AbortSignal, whileDeriving?: () => void): Promise<{ bundle: Bundle; slotId: string }> {
   let damage: BackupError | undefined
   const { slots, problems } = await loadSlots(backend, repositoryId, signal)
   for (const problem of problems) damage ??= problem
   for (const slot of slots) {
     try {
-      const bundle = await openSlot(slot, password)
+      const bundle = await openSlot(slot, password, whileDeriving)
       if (bundle === undefined) continue
       if (damage !== undefined) notice(damage.message)
       return { bundle, slotId: slot.id }
@@ -38,12 +38,12 @@ export async function loadSlots(backend: Backend, repositoryId: Uint8Array, sign
     try {
       const slot = decodeSlot(info.name, await loadObject(backend, info, signal))
       if (equalBytes(slot.repositoryId, repositoryId)) slots.push(slot)
-      else problems.push(new BackupError('KEY_TAMPERED', `key slot ${info.name.slice(0, 8)} belongs to another repository`))
+      else problems.push(new BackupError('KEY_TAMPERED', `key slot ${info.name.slice(0, 8)} and the config belong to different repositories: one of them is damaged, or was put there from elsewhere`, { path: `keys/${info.name}` }))
     } catch (error) {
       if (isBackupError(error, 'BACKEND_NOT_FOUND')) continue
       if (!isBackupError(error)) throw error
       if (error.code.startsWith('BACKEND')) throw error
-      problems.push(error.code === 'KEY_TAMPERED' ? error : new BackupError('KEY_TAMPERED', messageOf(error), { cause: error }))
+      problems.push(new BackupError('KEY_TAMPERED', messageOf(error), { cause: error, path: `keys/${info.name}` }))
     }
   }
   return { slots, problems }

@@ -76,8 +76,8 @@ export async function archive(repository: Repository, store: BlobStore, trees: T
     ignoreCtime: options.ignoreCtime,
     known: options.journal === undefined ? undefined : (path) => options.journal!.find(path),
     ownFolders: options.ownFolders,
-    trustsTrees: options.trustsParent,
-    isLive: options.trustsParent ? () => true : (node) => isContentLive(store, trees, node),
+    trustsParent: options.trustsParent,
+    isLive: (node) => isContentLive(store, trees, node),
     isKnownLive: (known) => isContentLive(store, trees, known),
     onProblem: options.onProblem,
     onOwnFolder: options.onOwnFolder,
@@ -107,12 +107,12 @@ export async function archive(repository: Repository, store: BlobStore, trees: T
         return assembler.enter(entry.node, entry.parent)
       case 'leave':
         return assembler.leave(entry.isIdentical, entry.isSame, entry.isAligned)
+      case 'alike':
+        countUnmodified(entry.count, entry.bytes)
+        return assembler.alike(entry.count)
       case 'same':
-        counts.filesUnmodified++
-        counts.totalFiles++
-        counts.totalBytes += entry.node.size
-        options.onBytes(entry.node.size)
-        return assembler.same(entry.node, entry.isAligned)
+        countUnmodified(1, entry.node.size)
+        return assembler.add(entry.node)
       case 'node':
         count(entry.isNew, 0)
         return assembler.add(entry.node)
@@ -126,12 +126,10 @@ export async function archive(repository: Repository, store: BlobStore, trees: T
 
   function addKnown(entry: Extract<ScanEntry, { kind: 'known' }>): void | Promise<void> {
     const { node } = entry
-    options.onBytes(node.size)
     if (entry.from === 'parent') {
-      counts.filesUnmodified++
-      counts.totalFiles++
-      counts.totalBytes += node.size
+      countUnmodified(1, node.size)
     } else {
+      options.onBytes(node.size)
       counts.filesResumed++
       count(entry.isNew, node.size)
       options.journal?.note(entry.path, node)
@@ -147,6 +145,13 @@ export async function archive(repository: Repository, store: BlobStore, trees: T
     const node = { ...entry.node, ...outcome.stat, size: outcome.size, content: outcome.content, extents: outcome.extents }
     if (entry.kind === 'file' && !outcome.hasChanged) options.journal?.note(entry.path, node)
     return assembler.add(node)
+  }
+
+  function countUnmodified(files: number, bytes: number): void {
+    counts.filesUnmodified += files
+    counts.totalFiles += files
+    counts.totalBytes += bytes
+    options.onBytes(bytes)
   }
 
   function count(isNew: boolean, size: number): void {

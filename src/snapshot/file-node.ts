@@ -1,7 +1,7 @@
 /** From what the system says of a file to a node, and whether a node still describes the file. */
 import { groupName, userName } from '../util/posix/owners.ts'
 import type { FileStat } from '../util/posix/stat.ts'
-import type { Node } from './node.ts'
+import type { FileTraits, Node } from './node.ts'
 
 /** Numbers devices in the order in which a snapshot meets them, the parent's numbers first. */
 export interface DeviceNumbers {
@@ -53,7 +53,7 @@ export function nodeOfStat(name: Uint8Array, stat: FileStat, parent: Node | unde
  * Whether the file is, by all that its inode tells, the one that the node was made of. A change of
  * owner, mode or links changes ctime, so nothing else need be compared.
  */
-export function isUnchanged(node: Node, stat: FileStat): boolean {
+export function isUnchanged(node: FileTraits, stat: FileStat): boolean {
   return (
     node.type === stat.type &&
     node.mtimeNs === stat.mtimeNs &&
@@ -72,7 +72,7 @@ export interface Tolerance {
 }
 
 /** Whether, by what is trusted, the content is still the node's. */
-export function hasSameContent(node: Pick<Node, 'type' | 'size' | 'mtimeS' | 'mtimeNs' | 'ctimeS' | 'ctimeNs' | 'inode'>, stat: FileStat, tolerance: Tolerance): boolean {
+export function hasSameContent(node: FileTraits, stat: FileStat, tolerance: Tolerance): boolean {
   return (
     node.type === 'file' &&
     stat.type === 'file' &&

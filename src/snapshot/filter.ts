@@ -30,6 +30,8 @@ export interface FilteredFolder {
 
 /** The filter within one folder. */
 export interface FolderFilter {
+  /** Whether it may take anything in this folder; otherwise nothing need be asked. */
+  readonly isActive: boolean
   /** @param path - absolute, of an entry of the folder */
   takes(path: Uint8Array, isDirectory: boolean): Taken | undefined
   /** The filter within a folder of this one. */
@@ -75,6 +77,7 @@ export function createFilter(options: FilterOptions, onProblem: (path: Uint8Arra
       return all.add(given).add(above.map((path) => `!/${escapedPath(path)}/`))
     }
     return {
+      isActive: hasRules || tag !== undefined,
       takes(path, isDirectory) {
         const bytes = Buffer.from(path.buffer, path.byteOffset + 1, path.length - 1)
         if (tag !== undefined && bytes.subarray(bytes.lastIndexOf(0x2f) + 1).toString() !== tag.name) return { rule: tag.name, origin: tag.origin }

@@ -18,23 +18,27 @@ export interface ExtendedAttribute {
   readonly value: Uint8Array
 }
 
-export interface Node {
-  readonly name: Uint8Array
+/** What tells whether a file is still the one that it was. */
+export interface FileTraits {
   readonly type: NodeType
-  /** The low twelve bits: permissions, setuid, setgid, sticky. */
-  readonly mode: number
-  readonly uid: number
-  readonly gid: number
-  readonly user?: string | undefined
-  readonly group?: string | undefined
   /** Bytes of a file's content. */
   readonly size: number
   readonly mtimeS: number
   readonly mtimeNs: number
   readonly ctimeS: number
   readonly ctimeNs: number
-  readonly atime?: { readonly s: number; readonly ns: number } | undefined
   readonly inode: number | bigint
+}
+
+export interface Node extends FileTraits {
+  readonly name: Uint8Array
+  /** The low twelve bits: permissions, setuid, setgid, sticky. */
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  readonly user?: string | undefined
+  readonly group?: string | undefined
+  readonly atime?: { readonly s: number; readonly ns: number } | undefined
   readonly links: number
   /** Which device, where links matter: numbered from 0 within the snapshot. */
   readonly device?: number | undefined
@@ -48,7 +52,7 @@ export interface Node {
   readonly extents?: readonly Extent[] | undefined
 }
 
-const KEY = {
+export const KEY = {
   name: 1, type: 2, mode: 3, uid: 4, gid: 5, user: 6, group: 7, size: 8,
   mtimeS: 9, mtimeNs: 10, ctimeS: 11, ctimeNs: 12, atimeS: 13, atimeNs: 14,
   inode: 15, links: 16, device: 17, content: 18, subtree: 19, target: 20,
@@ -86,8 +90,7 @@ export function nodeToCbor(node: Node): CborMap {
 /** @throws {BackupError} CORRUPT - also for names that no directory can hold */
 export function nodeFromCbor(value: unknown): Node {
   const map = asMap(value, 'node')
-  const type = TYPES[asCount(map.get(KEY.type), 'node type', TYPES.length) - 1]
-  if (type === undefined) throw new BackupError('CORRUPT', 'a node is of no known type')
+  const type = nodeTypeOf(asCount(map.get(KEY.type), 'node type', TYPES.length))
   const atimeS = optional(map, KEY.atimeS, asInteger, 'atime')
   const rdevMajor = optional(map, KEY.rdevMajor, (v, w) => asCount(v, w, U32), 'device number')
   return requireExtentsWithin({
@@ -114,6 +117,13 @@ export function nodeFromCbor(value: unknown): Node {
     xattrs: optional(map, KEY.xattrs, xattrs, 'extended attributes'),
     extents: optional(map, KEY.extents, extents, 'extents'),
   })
+}
+
+/** @throws {BackupError} CORRUPT */
+export function nodeTypeOf(number: number): NodeType {
+  const type = TYPES[number - 1]
+  if (type === undefined) throw new BackupError('CORRUPT', 'a node is of no known type')
+  return type
 }
 
 function nanoseconds(value: unknown): number {

@@ -1,16 +1,18 @@
 /**
  * The parent's nodes of one folder, walked along with the folder's own names: both are in byte
- * order, so each node is met once and a folder of a million needs no table of them.
+ * order, so each node is met once and a folder of a million needs no table of them. A parent that
+ * cannot be read only means that more is read from the source.
  */
-import { compareBytes } from '../util/bytes.ts'
-import type { Node } from './node.ts'
+import { isBackupError } from '../util/errors.ts'
+import type { NodeScanner, ParentNode } from './node-scanner.ts'
 
 export interface ParentCursor {
   /**
-   * The node of that name, or undefined when the parent has none. Names must be asked for in
-   * ascending order. `behind` means that more must be read first: await `advance` and ask again.
+   * The node of that name, until `at` is called again, or undefined when the parent has none. Names
+   * must be asked for in ascending order. `behind` means that more must be read first: await
+   * `advance` and ask again.
    */
-  at(name: Uint8Array): Node | undefined | 'behind'
+  at(name: Uint8Array): ParentNode | undefined | 'behind'
   advance(): Promise<void>
   /** Whether a node was passed over that nobody asked for. */
   readonly hasSkipped: boolean
@@ -25,34 +27,59 @@ export const NO_PARENT: ParentCursor = {
   isExhausted: () => Promise.resolve(false),
 }
 
-export function createParentCursor(lists: AsyncGenerator<readonly Node[]>): ParentCursor {
-  let nodes: readonly Node[] = []
-  let next = 0
+export function createParentCursor(lists: AsyncGenerator<NodeScanner>): ParentCursor {
+  let list: NodeScanner | undefined
+  /** Whether the list stands on a node that has not been asked for. */
+  let isOnNode = false
   let isDone = false
   let hasSkipped = false
-  const advance = async (): Promise<void> => {
-    const list = await lists.next()
-    nodes = list.done === true ? [] : list.value
-    isDone = list.done === true
-    next = 0
+
+  /** Broken off, so it is never taken for a complete one. */
+  const breakOff = (): void => {
+    list = undefined
+    isOnNode = false
+    isDone = true
+    hasSkipped = true
   }
+
+  const toNext = (): boolean => (isOnNode = list !== undefined && list.next())
+
   return {
-    advance,
     get hasSkipped() {
       return hasSkipped
     },
+    async advance() {
+      try {
+        const next = await lists.next()
+        isDone = next.done === true
+        list = next.done === true ? undefined : next.value
+      } catch {
+        breakOff()
+      }
+    },
     at(name) {
-      for (; next < nodes.length; next++) {
-        const order = compareBytes(nodes[next]!.name, name)
-        if (order === 0) return nodes[next++]
-        if (order > 0) return undefined
-        hasSkipped = true
+      try {
+        while (isOnNode || toNext()) {
+          const order = list!.compareName(name)
+          if (order > 0) return undefined
+          isOnNode = false
+          if (order === 0) return list
+          hasSkipped = true
+        }
+      } catch (error) {
+        if (!isBackupError(error, 'CORRUPT')) throw error
+        breakOff()
       }
       return isDone ? undefined : 'behind'
     },
     async isExhausted() {
-      while (next === nodes.length && !isDone) await advance()
-      return isDone && !hasSkipped
+      for (;;) {
+        if (isOnNode || this.at(AFTER_ALL) !== 'behind') return isDone && !hasSkipped
+        await this.advance()
+      }
     },
   }
 }
+
+/** Sorts behind every name. */
+const AFTER_ALL = new Uint8Array(256).fill(255)

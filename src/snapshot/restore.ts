@@ -10,7 +10,7 @@ import { AT_FDCWD, close, O_DIRECTORY, O_RDONLY, openAt } from '../util/posix/op
 import { mkdirAtIfAbsent } from '../util/posix/create.ts'
 import { PosixError } from '../util/posix/system-error.ts'
 import { openDataKeys } from '../repository/blob-reader.ts'
-import { loadIndex } from '../repository/index-loader.ts'
+import { loadReadableIndex } from '../repository/index-loader.ts'
 import { startOpenPool } from '../repository/open-pool.ts'
 import type { Repository } from '../repository/repository.ts'
 import { createFileRestorer } from './restore-files.ts'
@@ -33,7 +33,7 @@ type Entry = Extract<RestoreStep, { kind: 'entry' }>
 export async function restore(repository: Repository, options: RestoreOptions): Promise<RestoreResult> {
   const started = monotonicMs()
   const { signal, snapshot } = options
-  const { catalogue } = await loadIndex(repository, { signal, group: snapshot.group })
+  const { catalogue } = await loadReadableIndex(repository, { signal, group: snapshot.group })
   const trees = await openTreeReader(repository)
   const selection: Selection = { tree: snapshot.tree, path: options.path, include: options.include ?? [], exclude: options.exclude ?? [] }
   // Reading the first step finds out whether the path is in the snapshot, before anything is made.

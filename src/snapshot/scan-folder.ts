@@ -66,20 +66,8 @@ export function placeOf(folder: Folder, entry: Coming): Place {
 export type OnProblem = (path: Uint8Array, error: unknown) => void
 
 function cursorOf(options: ScanOptions, before: Node | undefined): ParentCursor {
-  return before?.subtree === undefined ? NO_PARENT : createParentCursor(tolerant(options.trees.nodes(before.subtree)))
+  return before?.subtree === undefined ? NO_PARENT : createParentCursor(options.trees.scanners(before.subtree))
 }
-
-/** A parent that cannot be read only means that more is read from the source. */
-async function* tolerant(lists: AsyncGenerator<readonly Node[]>): AsyncGenerator<readonly Node[]> {
-  try {
-    yield* lists
-  } catch {
-    yield [MISMATCH]
-  }
-}
-
-/** Sorts behind every name, so that a list broken off is never taken for a complete one. */
-const MISMATCH: Node = { name: new Uint8Array(256).fill(255), type: 'socket', mode: 0, uid: 0, gid: 0, size: 0, mtimeS: 0, mtimeNs: 0, ctimeS: 0, ctimeNs: 0, inode: 0, links: 0 }
 
 export function rootFolder(walk: Walk): Folder {
   const { options } = walk
@@ -87,7 +75,7 @@ export function rootFolder(walk: Walk): Folder {
   const stat = fstat(fd)
   const node = nodeOfStat(new Uint8Array(0), stat, undefined, walk.devices)
   const parent = options.parentTree === undefined ? undefined : { ...node, subtree: options.parentTree }
-  return { source: walk.folders.open(fd), path: ROOT, node, device: stat.device, parent, cursor: cursorOf(options, parent), isAligned: parent !== undefined && options.trustsTrees, ...listed(walk, options.root, fd, ROOT, undefined) }
+  return { source: walk.folders.open(fd), path: ROOT, node, device: stat.device, parent, cursor: cursorOf(options, parent), isAligned: parent !== undefined && options.trustsParent, ...listed(walk, options.root, fd, ROOT, undefined) }
 }
 
 /** What of a folder is walked: all of it, or the branches that lead down to what is wanted. */
@@ -108,14 +96,14 @@ function isOnTheWay(entry: Coming): boolean {
   return entry.branch !== undefined && !entry.branch.isWhole
 }
 
-export function statEntry(walk: Walk, entry: Coming, place: Place, path: Uint8Array): FileStat | undefined {
+export function statEntry(walk: Walk, folder: Folder, entry: Coming, place: Place): FileStat | undefined {
   try {
     // Above what is wanted, a link to a folder stands for the folder: the path was given so. What is
     // shown elsewhere is given by its path as well.
     return statAt(place.dirFd, place.name, { follow: isOnTheWay(entry) || entry.branch?.real !== undefined })
   } catch (error) {
     if (isOnTheWay(entry) && leadsElsewhere(entry.branch!) && error instanceof PosixError && error.code === 'ENOENT') return MADE_UP
-    walk.problem(path, error)
+    walk.problem(joinPath(folder.path, entry.name), error)
     return undefined
   }
 }
@@ -136,7 +124,7 @@ export function openFolder(walk: Walk, above: Folder, entry: Coming, place: Plac
   if (stat === MADE_UP) return { ...shared, source: undefined, node, isAligned: false, ...branchEntries(entry.branch!), filter: undefined }
   let fd = -1
   let contents = EMPTY
-  let isAligned = parent !== undefined && options.trustsTrees
+  let isAligned = parent !== undefined && options.trustsParent
   try {
     const follows = isOnTheWay(entry) || entry.branch?.real !== undefined
     fd = openAt(place.dirFd, place.name, follows ? OPEN_ON_THE_WAY : OPEN_DIRECTORY)

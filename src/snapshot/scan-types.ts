@@ -1,7 +1,7 @@
 /** What a walk over the source is asked, and what comes out of it. */
 import type { Tolerance } from './file-node.ts'
 import type { Filter, Taken } from './filter.ts'
-import type { Node } from './node.ts'
+import type { FileTraits, Node } from './node.ts'
 import type { SourceFolder } from './source-folder.ts'
 import type { SourceBranch, SourceStream } from './source-paths.ts'
 import type { TreeReader } from './tree-reader.ts'
@@ -11,8 +11,10 @@ export type ScanEntry =
   | { readonly kind: 'enter'; readonly node: Node; readonly parent: Node | undefined }
   /** It ends. `isIdentical`: every entry of it is the parent's, and no other; `isSame`: so is the folder itself. */
   | { readonly kind: 'leave'; readonly isIdentical: boolean; readonly isSame: boolean; readonly isAligned: boolean }
-  /** The parent's node still holds. `isAligned`: so did all before it in this folder, one by one. */
-  | { readonly kind: 'same'; readonly node: Node; readonly isAligned: boolean }
+  /** The parent's next nodes of this folder still hold, as did all before them, one by one. */
+  | Alike
+  /** The parent's node still holds, though something before it in this folder does not. */
+  | { readonly kind: 'same'; readonly node: Node }
   /** Complete, and new or changed. */
   | { readonly kind: 'node'; readonly node: Node; readonly isNew: boolean }
   /** A file with other attributes, whose content is known: of the parent, or of a backup that was interrupted. */
@@ -21,6 +23,13 @@ export type ScanEntry =
   | FileEntry
   /** A file whose content comes from elsewhere. */
   | { readonly kind: 'stream'; readonly node: Node; readonly path: Uint8Array; readonly stream: SourceStream; readonly isNew: boolean }
+
+/** Told in one word, because nothing need be known of them: in most backups nearly all is so. */
+export interface Alike {
+  readonly kind: 'alike'
+  count: number
+  bytes: number
+}
 
 export interface FileEntry {
   readonly kind: 'file'
@@ -46,10 +55,10 @@ export interface ScanOptions extends Tolerance {
   readonly filter: Filter
   /** Folders, as `device:inode`, that are left out with a word: the repository itself, the cache. */
   readonly ownFolders: ReadonlyMap<string, string>
-  /** Whether tree blobs of the parent may be referred to without asking for each. */
-  readonly trustsTrees: boolean
+  /** Whether the parent's tree, and what its nodes refer to, may be referred to without asking for each. */
+  readonly trustsParent: boolean
   /** Whether all that the parent's node refers to may be referred to. */
-  readonly isLive: (node: Node) => boolean | Promise<boolean>
+  readonly isLive: (node: Node) => Promise<boolean>
   /** What an interrupted backup knew of a file. */
   readonly known?: ((path: Uint8Array) => KnownContent | undefined) | undefined
   readonly isKnownLive: (known: KnownContent) => Promise<boolean>
@@ -65,4 +74,4 @@ export interface ScanOptions extends Tolerance {
 }
 
 /** Content, and the file that it was read from. */
-export type KnownContent = Pick<Node, 'type' | 'size' | 'mtimeS' | 'mtimeNs' | 'ctimeS' | 'ctimeNs' | 'inode' | 'content' | 'extents'>
+export type KnownContent = FileTraits & Pick<Node, 'content' | 'extents'>

@@ -7,15 +7,16 @@
  */
 import { compareBytes } from '../util/bytes.ts'
 import { nowNs } from '../util/clock.ts'
-import { throwIfAborted } from '../util/errors.ts'
+import { isBackupError, throwIfAborted } from '../util/errors.ts'
 import { readlinkAt } from '../util/posix/create.ts'
 import { groupName, userName } from '../util/posix/owners.ts'
 import type { FileStat } from '../util/posix/stat.ts'
 import { mayHaveHoles } from './extents.ts'
 import { createDeviceNumbers, hasSameAtime, hasSameContent, isUnchanged, nodeOfStat } from './file-node.ts'
 import type { Node } from './node.ts'
+import type { ParentNode } from './node-scanner.ts'
 import type { ParentCursor } from './parent-cursor.ts'
-import { type Folder, openFolder, type Place, placeOf, problemsOf, rootFolder, statEntry, type Walk } from './scan-folder.ts'
+import { type Coming, type Folder, openFolder, type Place, placeOf, problemsOf, rootFolder, statEntry, type Walk } from './scan-folder.ts'
 import type { FileEntry, KnownContent, ScanEntry, ScanOptions } from './scan-types.ts'
 import { createSourceFolders } from './source-folder.ts'
 import { joinPath } from './source-paths.ts'
@@ -31,13 +32,24 @@ export async function* scan(options: ScanOptions): AsyncGenerator<readonly ScanE
   let batch: ScanEntry[] = []
   let batchBytes = 0
   let batchFiles = 0
+  let batchAlike = 0
 
   const takeBatch = (): readonly ScanEntry[] => {
     const taken = batch
     batch = []
     batchBytes = 0
     batchFiles = 0
+    batchAlike = 0
     return taken
+  }
+
+  const addAlike = (size: number): void => {
+    const last = batch.at(-1)
+    if (last?.kind === 'alike') {
+      last.count++
+      last.bytes += size
+    } else batch.push({ kind: 'alike', count: 1, bytes: size })
+    batchAlike++
   }
 
   const addFile = (entry: FileEntry, isSmall: boolean): void => {
@@ -72,77 +84,63 @@ export async function* scan(options: ScanOptions): AsyncGenerator<readonly ScanE
         }
         continue
       }
-      const path = joinPath(folder.path, entry.name)
-      const taken = folder.filter?.takes(path, entry.type === 'directory')
+      const taken = folder.filter?.isActive === true ? folder.filter.takes(pathOf(folder, entry), entry.type === 'directory') : undefined
       if (taken !== undefined) {
-        options.onTaken(path, taken)
+        options.onTaken(pathOf(folder, entry), taken)
         continue
       }
-      let before = folder.cursor.at(entry.name)
-      while (before === 'behind') {
+      let standing = folder.cursor.at(entry.name)
+      while (standing === 'behind') {
         await folder.cursor.advance()
-        before = folder.cursor.at(entry.name)
+        standing = folder.cursor.at(entry.name)
       }
       if (folder.cursor.hasSkipped) folder.isAligned = false
-      const place = placeOf(folder, entry)
-      const stat = entry.branch?.stream === undefined ? statEntry(walk, entry, place, path) : undefined
       if (entry.branch?.stream !== undefined) {
         folder.isAligned = false
-        batch.push({ kind: 'stream', node: streamNode(entry.name), path, stream: entry.branch.stream, isNew: before === undefined })
+        batch.push({ kind: 'stream', node: streamNode(entry.name), path: pathOf(folder, entry), stream: entry.branch.stream, isNew: standing === undefined })
         yield takeBatch()
         continue
       }
+      const place = placeOf(folder, entry)
+      const stat = statEntry(walk, folder, entry, place)
       if (stat === undefined) {
         folder.isAligned = false
         continue
       }
       // Some file systems do not tell the type of an entry before it is asked for.
-      const late = entry.type === 'unknown' && stat.type === 'directory' ? folder.filter?.takes(path, true) : undefined
+      const late = entry.type === 'unknown' && stat.type === 'directory' ? folder.filter?.takes(pathOf(folder, entry), true) : undefined
       const unwanted = late ?? (stat.type === 'file' ? options.filter.takesFile(stat) : undefined)
       if (unwanted !== undefined) {
-        options.onTaken(path, unwanted)
+        options.onTaken(pathOf(folder, entry), unwanted)
         continue
       }
       if (stat.type === 'directory') {
-        const own = options.ownFolders.get(`${stat.device}:${stat.inode}`)
-        if (own !== undefined) {
-          options.onOwnFolder(path, own)
-          folder.isAligned = false
-          continue
-        }
-        if (stack.length >= DEPTH_LIMIT) {
-          options.onProblem({ path, code: 'ELOOP', message: `it lies deeper than ${DEPTH_LIMIT} folders and is left out` })
-          folder.isAligned = false
-          continue
-        }
-        const opened = openFolder(walk, folder, entry, place, stat, path, before)
+        const opened = subfolder(walk, stack, entry, place, stat, standing === undefined ? undefined : nodeOf(standing))
         if (opened === undefined) folder.isAligned = false
         else enter(opened)
         continue
       }
-      const isSame = before !== undefined && isUnchanged(before, stat) && (await options.isLive(before))
-      if (isSame && (options.withAtime !== true || hasSameAtime(before!, stat))) {
-        batch.push({ kind: 'same', node: before!, isAligned: folder.isAligned })
+      const isSame = standing !== undefined && isUnchanged(standing, stat)
+      if (isSame && folder.isAligned && options.withAtime !== true) {
+        addAlike(stat.type === 'file' ? stat.size : 0)
       } else {
-        folder.isAligned = false
-        const xattrs = isSame ? before!.xattrs : xattrsAt(place.dirFd, place.name, (error) => walk.problem(path, error))
-        const node = { ...nodeOfStat(entry.name, stat, before, walk.devices, options.withAtime), xattrs }
-        const isNew = before === undefined
-        if (stat.type === 'file') {
-          const known = await knownContent(options, path, stat, before, isSame)
-          if (known !== undefined) {
-            batch.push({ kind: 'known', node: { ...node, content: known.content, extents: known.extents }, path, from: known === before ? 'parent' : 'journal', isNew })
-          } else {
-            const isSmall = stat.size <= options.smallFileBytes
-            if (batchFiles > 0 && (!isSmall || batchBytes + stat.size > options.batchBytes)) yield takeBatch()
-            addFile({ kind: 'file', node, path, folder: place.folder, name: place.name, isNew, mayHaveHoles: mayHaveHoles(stat.size, stat.blocks) }, isSmall)
-          }
+        const before = standing === undefined ? undefined : nodeOf(standing)
+        const isStill = isSame && before !== undefined && (options.trustsParent || (await options.isLive(before)))
+        if (isStill && (options.withAtime !== true || hasSameAtime(before, stat))) {
+          if (folder.isAligned) addAlike(before.size)
+          else batch.push({ kind: 'same', node: before })
         } else {
-          const complete = completed(walk, node, place, path)
-          if (complete !== undefined) batch.push({ kind: 'node', node: complete, isNew })
+          folder.isAligned = false
+          const changed = await changedEntry({ walk, folder, entry, place, stat, before, isSame: isStill })
+          if (changed?.kind === 'file') {
+            const { size } = changed.node
+            const isSmall = size <= options.smallFileBytes
+            if (batchFiles > 0 && (!isSmall || batchBytes + size > options.batchBytes)) yield takeBatch()
+            addFile(changed, isSmall)
+          } else if (changed !== undefined) batch.push(changed)
         }
       }
-      if (batch.length >= BATCH_ENTRIES || batchFiles >= BATCH_FILES || batchBytes >= options.batchBytes) {
+      if (batch.length + batchAlike >= BATCH_ENTRIES || batchFiles >= BATCH_FILES || batchBytes >= options.batchBytes) {
         throwIfAborted(options.signal)
         yield takeBatch()
       }
@@ -151,6 +149,65 @@ export async function* scan(options: ScanOptions): AsyncGenerator<readonly ScanE
   } finally {
     for (const folder of stack) folder.source?.leave()
     for (const entry of batch) if (entry.kind === 'file') entry.folder.release()
+  }
+}
+
+/** undefined where it is left out, with a word. */
+function subfolder(walk: Walk, stack: readonly Folder[], entry: Coming, place: Place, stat: FileStat, before: Node | undefined): Folder | undefined {
+  const { options } = walk
+  const folder = stack.at(-1)!
+  const path = pathOf(folder, entry)
+  const own = options.ownFolders.get(`${stat.device}:${stat.inode}`)
+  if (own !== undefined) {
+    options.onOwnFolder(path, own)
+    return undefined
+  }
+  if (stack.length >= DEPTH_LIMIT) {
+    options.onProblem({ path, code: 'ELOOP', message: `it lies deeper than ${DEPTH_LIMIT} folders and is left out` })
+    return undefined
+  }
+  return openFolder(walk, folder, entry, place, stat, path, before)
+}
+
+interface Found {
+  readonly walk: Walk
+  readonly folder: Folder
+  readonly entry: Coming
+  readonly place: Place
+  readonly stat: FileStat
+  readonly before: Node | undefined
+  /** Whether all but the time of the last access is as it was. */
+  readonly isSame: boolean
+}
+
+/** What is new, or not as it was; undefined where it cannot be had. */
+async function changedEntry(found: Found): Promise<Extract<ScanEntry, { kind: 'node' | 'known' | 'file' }> | undefined> {
+  const { walk, folder, entry, place, stat, before, isSame } = found
+  const { options } = walk
+  const path = pathOf(folder, entry)
+  const xattrs = isSame ? before!.xattrs : xattrsAt(place.dirFd, place.name, (error) => walk.problem(path, error))
+  const node = { ...nodeOfStat(entry.name, stat, before, walk.devices, options.withAtime), xattrs }
+  const isNew = before === undefined
+  if (stat.type !== 'file') {
+    const complete = completed(walk, node, place, path)
+    return complete === undefined ? undefined : { kind: 'node', node: complete, isNew }
+  }
+  const known = await knownContent(options, path, stat, before, isSame)
+  if (known !== undefined) return { kind: 'known', node: { ...node, content: known.content, extents: known.extents }, path, from: known === before ? 'parent' : 'journal', isNew }
+  return { kind: 'file', node, path, folder: place.folder, name: place.name, isNew, mayHaveHoles: mayHaveHoles(stat.size, stat.blocks) }
+}
+
+function pathOf(folder: Folder, entry: Coming): Uint8Array {
+  return joinPath(folder.path, entry.name)
+}
+
+/** A node of the parent; undefined where it is broken, so that the file is read. */
+function nodeOf(standing: ParentNode): Node | undefined {
+  try {
+    return standing.decode()
+  } catch (error) {
+    if (!isBackupError(error, 'CORRUPT')) throw error
+    return undefined
   }
 }
 

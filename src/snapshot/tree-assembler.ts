@@ -11,7 +11,8 @@ import type { TreeReader } from './tree-reader.ts'
 
 export interface TreeAssembler {
   enter(node: Node, parent: Node | undefined): void
-  same(node: Node, isAligned: boolean): void | Promise<void>
+  /** So many of the parent's nodes follow; all before them in this folder were the parent's. */
+  alike(count: number): void
   add(node: Node): void | Promise<void>
   /** Ends the innermost folder. */
   leave(isIdentical: boolean, isSame: boolean, isAligned: boolean): void | Promise<void>
@@ -54,18 +55,15 @@ export function createTreeAssembler(trees: TreeReader, hash: KeyedHash, save: (b
     return materialize(folder).then((builder) => builder.add(node))
   }
 
-  const same = (node: Node, isAligned: boolean): void | Promise<void> => {
-    const folder = stack.at(-1)!
-    if (!isAligned || folder.builder !== undefined) return add(node)
-    folder.sameCount++
-  }
+  const alike = (count: number): void => void (stack.at(-1)!.sameCount += count)
 
   const leaveWith = (folder: Open, subtree: Uint8Array, isSame: boolean, isAligned: boolean): void | Promise<void> => {
     if (stack.length === 0) {
       root = subtree
       return
     }
-    return isSame ? same(folder.parent!, isAligned) : add({ ...folder.node, subtree })
+    if (isAligned) return alike(1)
+    return add(isSame ? folder.parent! : { ...folder.node, subtree })
   }
 
   return {
@@ -73,7 +71,7 @@ export function createTreeAssembler(trees: TreeReader, hash: KeyedHash, save: (b
       return root
     },
     enter: (node, parent) => void stack.push({ node, parent, sameCount: 0, builder: undefined }),
-    same,
+    alike,
     add,
     leave(isIdentical, isSame, isAligned) {
       const folder = stack.pop()!

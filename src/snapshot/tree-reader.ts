@@ -11,7 +11,8 @@ import type { Repository } from '../repository/repository.ts'
 import { type Content, type ContentBlob, contentBlobs } from './content.ts'
 import type { Node } from './node.ts'
 import { decodeTreeBlob, type TreeBlob } from './tree-blob.ts'
-import { scanDirectory, type ScannedList } from './tree-scan.ts'
+import { NodeScanner } from './node-scanner.ts'
+import { openList, scanDirectory, type ScannedList } from './tree-scan.ts'
 
 export interface TreeReader {
   /** @throws {BackupError} BLOB_MISSING, CORRUPT */
@@ -20,6 +21,8 @@ export interface TreeReader {
   bytes(id: Uint8Array): Promise<Uint8Array>
   /** A directory's nodes in byte order of their names. */
   nodes(root: Uint8Array): AsyncGenerator<readonly Node[]>
+  /** The same for who needs few of them: scanners before the first node of each blob of the list. */
+  scanners(root: Uint8Array): AsyncGenerator<NodeScanner>
   /** The node of that name, reading one path of the list. */
   find(root: Uint8Array, name: Uint8Array): Promise<Node | undefined>
   /** Stretches of a file's blobs, in order. */
@@ -66,6 +69,13 @@ export async function openTreeReader(repository: Repository): Promise<TreeReader
     else if (tree.kind === 'directory') for (const child of tree.children) yield* nodes(child.id, tree.level)
   }
 
+  async function* scanners(id: Uint8Array, below = Number.POSITIVE_INFINITY): AsyncGenerator<NodeScanner> {
+    const list = openList(await bytesOf(id))
+    requireLevel(list.level, below, id)
+    if ('scanner' in list) yield new NodeScanner(list.scanner, list.count)
+    else for (const child of list.children) yield* scanners(child.id, list.level)
+  }
+
   async function* contentLists(id: Uint8Array, below = Number.POSITIVE_INFINITY): AsyncGenerator<readonly ContentBlob[]> {
     const tree = await blob(id)
     requireKind(tree, 'content', below, id)
@@ -78,6 +88,7 @@ export async function openTreeReader(repository: Repository): Promise<TreeReader
     bytes: bytesOf,
     remember,
     nodes: (root) => nodes(root),
+    scanners: (root) => scanners(root),
     async find(root, name) {
       let id: Uint8Array | undefined = root
       let below = Number.POSITIVE_INFINITY

@@ -7,7 +7,7 @@ import { CborScanner, MAJOR } from '../codec/cbor-scan.ts'
 import { decodeCbor } from '../codec/cbor.ts'
 import { BackupError } from '../util/errors.ts'
 import { type Node, nodeFromCbor, validName } from './node.ts'
-import { decodeTreeBlob, type DirectoryChild } from './tree-blob.ts'
+import { decodeTreeBlob, type DirectoryChild, type TreeBlob } from './tree-blob.ts'
 
 export interface ScannedNode {
   readonly name: Uint8Array
@@ -28,12 +28,25 @@ type Wants = (key: string, isDirectory: boolean) => boolean
 
 const DIRECTORY = 2
 
-/**
- * A blob of a directory's list.
- * @param wants - whether a node is wanted, by its name as latin1
- * @throws {BackupError} CORRUPT - malformed, or of another kind of list
- */
-export function scanDirectory(bytes: Uint8Array, wants: Wants): ScannedList {
+export type OpenList =
+  /** The scanner stands before the first of so many nodes. */
+  | { readonly level: 0; readonly scanner: CborScanner; readonly count: number }
+  | { readonly level: number; readonly children: readonly DirectoryChild[] }
+
+const KIND_AT = 2
+const KIND_DIRECTORY = 1
+
+/** A tree blob of either kind, with the nodes of a directory not decoded. @throws {BackupError} CORRUPT */
+export function openTree(bytes: Uint8Array): OpenList | Extract<TreeBlob, { kind: 'content' }> {
+  // In deterministic CBOR the kind is the third byte: behind the map's head and the key 1.
+  if (bytes[KIND_AT] === KIND_DIRECTORY) return openList(bytes)
+  const blob = decodeTreeBlob(bytes)
+  if (blob.kind !== 'content') throw wrong()
+  return blob
+}
+
+/** @throws {BackupError} CORRUPT - no list of a directory */
+export function openList(bytes: Uint8Array): OpenList {
   const scanner = new CborScanner(bytes)
   expectHead(scanner, MAJOR.map, 3)
   expectField(scanner, 1, 1)
@@ -46,10 +59,22 @@ export function scanDirectory(bytes: Uint8Array, wants: Wants): ScannedList {
   expectHead(scanner, MAJOR.unsigned, 3)
   scanner.head()
   if (scanner.major !== MAJOR.array) throw wrong()
+  return { level: 0, scanner, count: scanner.value }
+}
+
+/**
+ * A blob of a directory's list.
+ * @param wants - whether a node is wanted, by its name as latin1
+ * @throws {BackupError} CORRUPT - malformed, or of another kind of list
+ */
+export function scanDirectory(bytes: Uint8Array, wants: Wants): ScannedList {
+  const list = openList(bytes)
+  if ('children' in list) return list
+  const { scanner } = list
   // One string for all names: to cut one out of it costs nothing.
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
   const nodes: ScannedNode[] = []
-  for (let left = scanner.value; left > 0; left--) {
+  for (let left = list.count; left > 0; left--) {
     const node = nextNode(scanner, text, wants)
     if (node !== undefined) nodes.push(node)
   }

@@ -4,9 +4,11 @@
  */
 import { throwIfAborted } from '../util/errors.ts'
 import { type Content, CONTENT_RECORD_BYTES } from './content.ts'
+import { NodeScanner } from './node-scanner.ts'
 import { contentsOutsideTree } from './references.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { TreeReader } from './tree-reader.ts'
+import { openTree } from './tree-scan.ts'
 
 export interface BlobVisitor {
   /** A data blob's id stands at that offset of the bytes. */
@@ -33,6 +35,11 @@ export async function walkUsedBlobs(trees: TreeReader, snapshot: Pick<Snapshot, 
     for (let at = 0; at + ID_BYTES <= bytes.length; at += CONTENT_RECORD_BYTES) visitor.data(bytes, at)
   }
 
+  // The last goes in first, so that blobs are read in the order they were written in.
+  const enterAll = (ids: readonly Uint8Array[]): void => {
+    for (let i = ids.length - 1; i >= 0; i--) enter(ids[i]!)
+  }
+
   const enterContent = (content: Content): void => {
     if (content.kind === 'list') enter(content.root)
     else records(content.records)
@@ -42,17 +49,17 @@ export async function walkUsedBlobs(trees: TreeReader, snapshot: Pick<Snapshot, 
   contentsOutsideTree(snapshot).forEach(enterContent)
   for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
     throwIfAborted(signal)
-    const blob = await trees.blob(id)
-    if ('records' in blob) records(blob.records)
-    else if ('children' in blob) {
-      // The last goes in first, so that blobs are read in the order they were written in.
-      for (let i = blob.children.length - 1; i >= 0; i--) enter(blob.children[i]!.id)
-    } else {
-      for (let i = blob.nodes.length - 1; i >= 0; i--) {
-        const { subtree, content } = blob.nodes[i]!
-        if (subtree !== undefined) enter(subtree)
-        if (content !== undefined) enterContent(content)
+    const tree = openTree(await trees.bytes(id))
+    if ('records' in tree) records(tree.records)
+    else if ('children' in tree) enterAll(tree.children.map((child) => child.id))
+    else {
+      const below: Uint8Array[] = []
+      for (const node = new NodeScanner(tree.scanner, tree.count); node.next(); ) {
+        if (node.subtree !== undefined) below.push(node.subtree)
+        if (node.content?.kind === 'list') below.push(node.content.root)
+        else if (node.content !== undefined) records(node.content.records)
       }
+      enterAll(below)
     }
   }
 }

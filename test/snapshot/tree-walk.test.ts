@@ -41,6 +41,7 @@ function treesOf(root: Folder): { trees: TreeReader; tree: Uint8Array; reads: ()
       for (let at = 0; at < nodes.length; at += 2) yield nodes.slice(at, at + 2)
     },
     find: (id, name) => Promise.resolve(listOf(id).find((node) => compareBytes(node.name, name) === 0)),
+    async *scanners() {},
     async *content() {},
   }
   return { trees, tree: store(root), reads: () => reads }

@@ -75,7 +75,7 @@ function readDataOf(args: Arguments): ReadData | undefined {
 
 function findingJson(finding: Finding): unknown {
   const suffers = finding.suffers.map(({ snapshotId, path, part }) => ({ snapshot_id: snapshotId, ...textFields('path', path), ...(part === undefined ? {} : { part }) }))
-  return { type: 'finding', severity: finding.severity, code: finding.code, object: finding.object, message: finding.message, suffers, advice: finding.advice }
+  return { type: 'finding', severity: finding.severity, code: finding.code, object: finding.object, message: finding.message, suffers, ...(finding.blobs === undefined ? {} : { blobs: finding.blobs }), advice: finding.advice }
 }
 
 function tellFinding(output: Output, finding: Finding): void {
@@ -84,5 +84,6 @@ function tellFinding(output: Output, finding: Finding): void {
   const shown = output.isVerbose ? finding.suffers : finding.suffers.slice(0, SUFFERERS_SHOWN)
   for (const { snapshotId, path, part } of shown) line(`  suffers: ${shortId(snapshotId)}${part === undefined ? `:${displayPath(path)}` : ' (its list of skipped files)'}`)
   if (shown.length < finding.suffers.length) line(`  and ${finding.suffers.length - shown.length} more (-v shows all)`)
+  if (output.isVerbose) for (const blobId of finding.blobs ?? []) line(`  blob: ${blobId}`)
   line(`  what to do: ${finding.advice}`)
 }

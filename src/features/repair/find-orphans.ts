@@ -36,7 +36,7 @@ export async function findOrphans(repository: Repository, trees: TreeReader, sig
   // Sessions before registers: one that is gone from the first list has its register in the second.
   const sessions = new Set((await listObjects(repository.backend, 'sessions', signal)).map(({ name }) => name))
   const gc = await readGcState(repository, signal)
-  const registers = await loadRegisters(repository, gc.swept, signal)
+  const registers = await loadRegisters(repository, gc.swept, { signal, afresh: true })
   const { catalogue } = await loadIndex(repository, { signal, referring: gc })
   const reached = new IdSet()
   for (const snapshot of registers.snapshots.values()) await reach(trees, [snapshot.tree, ...contentsOutsideTree(snapshot).flatMap((content) => (content.kind === 'list' ? [content.root] : []))], reached, signal)

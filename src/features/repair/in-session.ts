@@ -30,7 +30,7 @@ export async function inRepairSession<T>(repository: Repository, options: Repair
   const isDry = options.apply !== true
   const place = isDry ? planningIn(repository) : repository
   if (!isDry) await probeOnce(repository, signal)
-  const session = await beginSession(place, { person, kind: REPAIR_KIND, tolerant: true, signal })
+  const session = await beginSession(place, { person, kind: REPAIR_KIND, signal })
   let isSettled = false
   try {
     const done = await work(session, place)

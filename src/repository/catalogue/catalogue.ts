@@ -22,14 +22,15 @@ export interface Catalogue extends AsyncDisposable {
   readonly path: string
   /** Why an older catalogue was wiped, if one was. */
   readonly wiped: string | undefined
-  /** Names `<group>/<id>` of the index objects whose packs it knows. */
-  readonly absorbed: ReadonlySet<string>
+  /** Names `<group>/<id>` of the index objects whose packs it knows, and the size that each had. */
+  readonly absorbed: ReadonlyMap<string, number>
   /**
    * Takes in an index object.
+   * @param sizeBytes - its own
    * @param isFresh - whether none of its blobs is known yet, as with one just written: saves a
    * look-up for each
    */
-  absorb(indexName: string, packs: readonly PackEntry[], isFresh?: boolean): Promise<void>
+  absorb(indexName: string, sizeBytes: number, packs: readonly PackEntry[], isFresh?: boolean): Promise<void>
   /** Index objects that are listed still and count no more, by name: another restates what they said. */
   readonly replaced: ReadonlySet<string>
   /** Forgets index objects that are gone from the repository, and with them that they replaced others. */
@@ -66,12 +67,14 @@ export type RowTable = 'tree' | 'snapshot' | 'whole' | 'marker' | 'journal' | 'v
 type Operation = { type: 'put'; key: Uint8Array; value: Uint8Array } | { type: 'del'; key: Uint8Array }
 const BATCH = 8192
 const VERSION = Uint8Array.of(1)
-/** Value of an index object's row that is another's id, not a number of its own. */
+/** Value of an index object's row: number u32 ‖ size of the object as a double; or the id of another that replaces it. */
+const ABSORBED_BYTES = 12
 const REPLACED_BYTES = 32
 const VERSION_KEY = rowKey('version', new Uint8Array(0))
 
 interface Tables {
   readonly indexNumbers: Map<string, number>
+  readonly sizes: Map<string, number>
   /** Names of index objects that count no more, and the id of what replaces each. */
   readonly replaced: Map<string, string>
   /** By number; holes are packs of index objects that are gone. */
@@ -88,7 +91,7 @@ async function readTables(db: Database): Promise<Tables> {
   const version = await db.get(VERSION_KEY)
   if (version === undefined) await db.put(VERSION_KEY, VERSION)
   else if (compareBytes(version, VERSION) !== 0) throw new Error('it was made by another version of nacre')
-  const tables: Tables = { indexNumbers: new Map(), replaced: new Map(), packs: [], nextIndex: 0 }
+  const tables: Tables = { indexNumbers: new Map(), sizes: new Map(), replaced: new Map(), packs: [], nextIndex: 0 }
   const known = new Set<number>()
   for await (const [key, value] of db.iterator(tableRange('index'))) {
     const name = rowName(key)
@@ -97,8 +100,11 @@ async function readTables(db: Database): Promise<Tables> {
       tables.replaced.set(indexName, toHex(value))
       continue
     }
+    // One without a size is from before they were kept: it is read once more.
+    if (value.length !== ABSORBED_BYTES) continue
     const number = dataView(value).getUint32(0, true)
     tables.indexNumbers.set(indexName, number)
+    tables.sizes.set(indexName, dataView(value).getFloat64(4, true))
     known.add(number)
     tables.nextIndex = Math.max(tables.nextIndex, number + 1)
   }
@@ -122,9 +128,8 @@ function indexRowName(indexName: string): Uint8Array {
 }
 
 function catalogueOver(db: Database, path: string, wiped: string | undefined, tables: Tables): Catalogue {
-  const { indexNumbers, replaced, packs } = tables
+  const { indexNumbers, sizes: absorbed, replaced, packs } = tables
   let dead = new Set<number>()
-  const absorbed = new Set(indexNumbers.keys())
   const replacedNames = new Set(replaced.keys())
   const rows = rowStoreOver(db)
 
@@ -154,7 +159,7 @@ function catalogueOver(db: Database, path: string, wiped: string | undefined, ta
     absorbed,
     replaced: replacedNames,
     rows,
-    async absorb(indexName, entries, isFresh = false) {
+    async absorb(indexName, sizeBytes, entries, isFresh = false) {
       if (absorbed.has(indexName)) return
       const indexNumber = tables.nextIndex++
       const first = packs.length
@@ -162,11 +167,12 @@ function catalogueOver(db: Database, path: string, wiped: string | undefined, ta
       await db.batch(rowsOfPacks.map((row, i): Operation => ({ type: 'put', key: rowKey('pack', numberName(first + i)), value: encodePackRow(row) })))
       packs.push(...rowsOfPacks)
       await writeBlobs(db, entries, { firstPack: first, isFresh, isKnown: (number) => packs[number] !== undefined })
-      const numberValue = new Uint8Array(4)
-      dataView(numberValue).setUint32(0, indexNumber, true)
-      await db.put(rowKey('index', indexRowName(indexName)), numberValue)
+      const value = new Uint8Array(ABSORBED_BYTES)
+      dataView(value).setUint32(0, indexNumber, true)
+      dataView(value).setFloat64(4, sizeBytes, true)
+      await db.put(rowKey('index', indexRowName(indexName)), value)
       indexNumbers.set(indexName, indexNumber)
-      absorbed.add(indexName)
+      absorbed.set(indexName, sizeBytes)
     },
     async drop(indexNames) {
       if (indexNames.length === 0) return
