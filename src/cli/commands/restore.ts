@@ -60,8 +60,9 @@ function onEvent(output: Output, progress: Progress): (event: RestoreEvent) => v
       case 'expectation':
         return progress.expect(event.files, event.bytes)
       case 'file':
-        progress.done()
         return progress.file(event.path)
+      case 'done':
+        return progress.done()
       case 'bytes':
         return progress.bytes(event.bytes)
       case 'planned':
