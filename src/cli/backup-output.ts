@@ -17,8 +17,9 @@ export function onEvent(output: Output, progress: Progress, excluded: ExcludedCo
       case 'file':
         return progress.file(event.path)
       case 'bytes':
-        progress.done()
         return progress.bytes(event.bytes)
+      case 'done':
+        return progress.done(event.files)
       case 'excluded':
         return excluded.take(event.path, event.taken)
       case 'notice':

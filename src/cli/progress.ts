@@ -11,8 +11,8 @@ export interface Progress {
   expect(files: number, bytes: number): void
   file(path: Uint8Array): void
   bytes(bytes: number): void
-  /** One more file or object is done. */
-  done(): void
+  /** One more file or object is done, or so many. */
+  done(count?: number): void
   stop(): void
 }
 
@@ -64,8 +64,8 @@ export function startProgress(output: Output, what: string): Progress {
     bytes: (more) => {
       bytes += more
     },
-    done: () => {
-      files++
+    done: (count = 1) => {
+      files += count
     },
     stop() {
       clearInterval(timer)

@@ -173,6 +173,7 @@ function archiveEvents(run: Run, skips: SkipLog): ArchiveEvents {
   return {
     onFile: (path) => onEvent?.({ type: 'file', path }),
     onBytes: (bytes) => onEvent?.({ type: 'bytes', bytes }),
+    onDone: (files) => onEvent?.({ type: 'done', files }),
     onProblem: ({ path, code, message }) => skip(path, VANISHED_CODES.has(code) ? 'vanished' : 'unreadable', message),
     onChangedWhileRead: (path) => skip(path, 'changed', 'it changed while it was read, and again when it was read once more; what is stored may mix both states'),
     onTaken(path, taken) {

@@ -44,10 +44,10 @@ export const command: Command = {
       result = await importTar(repository, {
         ...options,
         stream: streamOf(args.positionals[0]!),
-        onFile(path, bytes) {
-          progress.file(path)
-          progress.bytes(bytes)
-          progress.done()
+        onEvent(event) {
+          if (event.type === 'file') progress.file(event.path)
+          else if (event.type === 'bytes') progress.bytes(event.bytes)
+          else progress.done()
         },
       })
     } finally {
