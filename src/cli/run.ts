@@ -57,7 +57,7 @@ async function withContext(command: Command, args: Arguments, output: Output): P
     location: () => locationOf(args),
     openPlace: () => openPlace(locationOf(args)),
     everyCommand: async () => (await import('./every-command.ts')).everyCommand(),
-    password: () => (password ??= readPassword({ file: args.text('password-file'), command: args.text('password-command'), fd: args.text('password-fd') }, false)),
+    password: () => (password ??= readPassword({ file: args.text('password-file'), command: args.text('password-command'), fd: args.text('password-fd') }, { isNew: false, signal, what: 'password for the repository' })),
     async openRepository() {
       const backend = await openPlace(locationOf(args))
       repository = await openRepository({ backend, password: await context.password(), cacheFolder: cache.path, onNotice: (message) => output.warn(`nacre: ${display(message)}`), signal })
