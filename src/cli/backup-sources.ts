@@ -4,6 +4,7 @@ import { type AsPath, BackupError, type NamedStream } from '../index.ts'
 import type { Arguments, OptionSpec } from './command.ts'
 import { readInput } from './input-file.ts'
 import { argumentBytes } from './raw-arguments.ts'
+import { standardInput } from './standard-input.ts'
 
 export const SOURCE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   'files-from': { kind: 'texts', value: 'FILE', describe: 'back up the paths in a file, one a line; - is the standard input' },
@@ -33,7 +34,7 @@ export async function sourcesOf(args: Arguments, signal: AbortSignal): Promise<S
   if (isStream && paths.length + asPaths.length > 0) throw new BackupError('INVALID_ARGUMENT', 'a stream is backed up by itself: give no paths with it')
   if (!isStream && paths.length + asPaths.length === 0) throw new BackupError('INVALID_ARGUMENT', 'what is to be backed up? give a PATH, --files-from, --as-path or --stdin')
   const name = args.path('stdin-filename') ?? 'stdin'
-  const stream = isFromCommand ? commandStream(name, args.rest, signal) : isStream ? { name, chunks: process.stdin as AsyncIterable<Uint8Array>, finish: () => Promise.resolve() } : undefined
+  const stream = isFromCommand ? commandStream(name, args.rest, signal) : isStream ? { name, chunks: standardInput(signal), finish: () => Promise.resolve() } : undefined
   return { paths, asPaths, stream }
 }
 

@@ -16,6 +16,8 @@ export type BackupEvent =
   /** The filter has taken it, and all below it. */
   | { readonly type: 'excluded'; readonly path: Uint8Array; readonly taken: Taken }
   | { readonly type: 'notice'; readonly message: string }
+  /** The backup fails or was stopped, and packs of so many bytes that it stored are there for the next one. */
+  | { readonly type: 'kept'; readonly bytes: number }
 
 export interface BackupOptions {
   /** Made absolute; bytes where a name is no text. */

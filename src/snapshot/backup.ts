@@ -11,11 +11,11 @@ import { BackupError, isBackupError } from '../util/errors.ts'
 import { AT_FDCWD, statAtIfPresent } from '../util/posix/stat.ts'
 import { escapeBytes } from '../util/posix/system-error.ts'
 import { programVersion } from '../util/version-file.ts'
-import { openBlobStore } from '../repository/blob-store.ts'
+import { type BlobStore, openBlobStore } from '../repository/blob-store.ts'
 import type { Repository } from '../repository/repository.ts'
 import { probeOnce } from '../repository/catalogue/probed.ts'
 import { beginSession, type Session } from '../repository/session.ts'
-import { archive, type Archived, type ArchiveEvents, saveTree } from './archiver.ts'
+import { archive, type Archived, type ArchiveEvents, type ArchiveOptions, saveTree } from './archiver.ts'
 import type { BackupOptions, BackupResult } from './backup-types.ts'
 import { createFilter, type Filter } from './filter.ts'
 import type { FilterRule } from './filter-rules.ts'
@@ -28,7 +28,7 @@ import { loadSnapshots } from './snapshots.ts'
 import { createSkipLog, type SkipLog, type SkippedList } from './skipped.ts'
 import { sourcePaths } from './source-list.ts'
 import { branchesOf, type SourcePath } from './source-paths.ts'
-import { openTreeReader } from './tree-reader.ts'
+import { openTreeReader, type TreeReader } from './tree-reader.ts'
 import { findPath } from './tree-walk.ts'
 
 const ATTEMPTS = 5
@@ -144,6 +144,27 @@ async function archiveSource(run: Run, session: Session, wanted: readonly Source
     signal: options.signal,
   }
   const journal = options.dryRun === true || options.force === true ? undefined : await openJournal(repository, options.person.host, run.paths, nowNs())
+  try {
+    return await walkUntilLive(run, session, { store, trees, shared, parent, before, journal })
+  } catch (error) {
+    const bytes = await store.keepStored()
+    if (bytes > 0) options.onEvent?.({ type: 'kept', bytes })
+    throw error
+  }
+}
+
+interface Walking {
+  readonly store: BlobStore
+  readonly trees: TreeReader
+  readonly shared: Omit<ArchiveOptions, keyof ArchiveEvents | 'parentTree' | 'trustsParent' | 'journal'>
+  readonly parent: Snapshot | undefined
+  readonly before: Archived | undefined
+  readonly journal: Journal | undefined
+}
+
+async function walkUntilLive(run: Run, session: Session, walking: Walking): Promise<Walked> {
+  const { repository, options } = run
+  const { store, trees, shared, parent, before, journal } = walking
   let parentTree = before?.tree ?? parent?.tree
   let trustsParent = before === undefined && parent !== undefined && session.index.deadPacks === 0 && (await isWhole(repository, parent.id))
   for (let isFirst = true; ; isFirst = false) {

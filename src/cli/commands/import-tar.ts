@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { BackupError, importTar, type ImportTarResult, shortId } from '../../index.ts'
+import { tellKept } from '../backup-output.ts'
 import type { Command } from '../command.ts'
 import { display } from '../display.ts'
 import { timeOf } from '../filters.ts'
@@ -8,6 +9,7 @@ import { bytesFrom, patientPlace } from '../patient-input.ts'
 import { person } from '../person.ts'
 import { startProgress } from '../progress.ts'
 import { argumentBytes, isText } from '../raw-arguments.ts'
+import { standardInput } from '../standard-input.ts'
 import { levelOf, threadsOf } from './backup.ts'
 
 export const command: Command = {
@@ -48,7 +50,8 @@ export const command: Command = {
         onEvent(event) {
           if (event.type === 'file') progress.file(event.path)
           else if (event.type === 'bytes') progress.bytes(event.bytes)
-          else progress.done()
+          else if (event.type === 'done') progress.done()
+          else tellKept(output, event.bytes, 'import')
         },
       })
     } finally {
@@ -63,7 +66,7 @@ export const command: Command = {
 }
 
 async function* streamOf(argument: string, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
-  if (argument === '-') return yield* process.stdin as AsyncIterable<Uint8Array>
+  if (argument === '-') return yield* standardInput(signal)
   const place = isText(argument) ? patientPlace(argument) : undefined
   if (place !== undefined) return yield* bytesFrom(place, signal)
   const path = argumentBytes(argument)

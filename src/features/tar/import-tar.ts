@@ -26,7 +26,7 @@ import { loadSnapshots } from '../../snapshot/snapshots.ts'
 import { joinPath, splitPath } from '../../snapshot/source-paths.ts'
 import { openSpooledContent } from '../../snapshot/spooled-content.ts'
 import { createTreeAssembler, type TreeAssembler } from '../../snapshot/tree-assembler.ts'
-import { openTreeReader } from '../../snapshot/tree-reader.ts'
+import { openTreeReader, type TreeReader } from '../../snapshot/tree-reader.ts'
 import { rootNode } from '../../snapshot/tree-walk.ts'
 import { readTar, type TarRecord } from './read-tar.ts'
 import { createTarIndex, type TarIndex } from './tar-index.ts'
@@ -55,6 +55,8 @@ export type ImportTarEvent =
   | { readonly type: 'bytes'; readonly bytes: number }
   /** One more of what is no folder is stored. */
   | { readonly type: 'done' }
+  /** The import fails or was stopped, and packs of so many bytes that it stored are there for the next one. */
+  | { readonly type: 'kept'; readonly bytes: number }
 
 export interface ImportTarResult {
   readonly snapshotId: string
@@ -104,6 +106,16 @@ export async function importTar(repository: Repository, options: ImportTarOption
 async function storeTar(repository: Repository, session: Session, options: ImportTarOptions): Promise<{ tree: Uint8Array; summary: SnapshotSummary }> {
   const trees = await openTreeReader(repository)
   await using store = await openBlobStore(repository, session, { threads: options.threads, level: options.level === null ? undefined : (options.level ?? ZSTD_LEVEL_DEFAULT), verifyFraction: 1, dryRun: false, signal: options.signal })
+  try {
+    return await storeWith(store, trees, repository, options)
+  } catch (error) {
+    const bytes = await store.keepStored()
+    if (bytes > 0) options.onEvent?.({ type: 'kept', bytes })
+    throw error
+  }
+}
+
+async function storeWith(store: BlobStore, trees: TreeReader, repository: Repository, options: ImportTarOptions): Promise<{ tree: Uint8Array; summary: SnapshotSummary }> {
   const save = (blob: Uint8Array): Uint8Array => saveTree(store, trees, blob)
   const aside = `${repository.cacheFolder}/import-${toHex(randomBytes(8))}`
   await using spool = await openSortedSpool(`${aside}-index`)
