@@ -45,7 +45,7 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
   const sources = sourcePaths(options)
   const { present: wanted, missing } = presentPaths(sources, options.onEvent)
   if (options.dryRun !== true) await probeOnce(repository, options.signal)
-  const run: Run = { repository, options, startNs, paths: sources.map(({ path }) => path), missing, told: new Set(), fenced: [], filter: filterOf(options), excluded: 0 }
+  const run: Run = { repository, options, startNs, paths: sources.map(({ path }) => path), missing, told: new Set(), fenced: [], filter: filterOf(options), excluded: 0, hasOwnFolders: false }
   let found: Archived | undefined
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const outcome = await attemptBackup(run, wanted, found)
@@ -70,6 +70,8 @@ interface Run {
   readonly fenced: string[]
   readonly filter: Filter
   excluded: number
+  /** Whether the repository or its cache lies in what was asked for, and is left out. */
+  hasOwnFolders: boolean
 }
 
 function tellOnce(run: Run, message: string): void {
@@ -201,7 +203,10 @@ function archiveEvents(run: Run, skips: SkipLog): ArchiveEvents {
       run.excluded++
       onEvent?.({ type: 'excluded', path, taken })
     },
-    onOwnFolder: (path, what) => onEvent?.({ type: 'notice', message: `${escapeBytes(path)} is ${what} and is left out` }),
+    onOwnFolder(path, what) {
+      run.hasOwnFolders = true
+      onEvent?.({ type: 'notice', message: `${escapeBytes(path)} is ${what} and is left out` })
+    },
   }
 }
 
@@ -213,7 +218,9 @@ function filterOf(options: BackupOptions): Filter {
 
 /** A filter that leaves nothing is a mistake, and a snapshot of nothing would look like a backup. */
 function requireSomething(run: Run, files: number): void {
-  if (files > 0 || run.excluded === 0 || run.options.allowEmpty === true) return
+  if (files > 0 || run.options.allowEmpty === true) return
+  if (run.hasOwnFolders && run.excluded === 0) throw new BackupError('NOTHING_SELECTED', 'besides the repository or its cache, which no backup takes, there is nothing to back up, so no snapshot was made; --allow-empty makes one all the same')
+  if (run.excluded === 0) return
   throw new BackupError('NOTHING_SELECTED', 'the filter leaves nothing to back up, so no snapshot was made; "--dry-run -v" shows what each rule takes, and --allow-empty makes one all the same')
 }
 
