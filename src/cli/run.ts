@@ -78,13 +78,13 @@ function locationOf(args: Arguments): string {
   return location
 }
 
-/** A folder that is not there holds no repository. */
+/** A folder that is not there holds no repository, and what is no folder neither. */
 async function openPlace(location: string): ReturnType<typeof openBackend> {
   try {
     return await openBackend(parseLocation(location))
   } catch (error) {
     if (!isBackupError(error, 'BACKEND_NOT_FOUND')) throw error
-    throw new BackupError('REPOSITORY_NOT_FOUND', `there is no repository at ${location}: there is no such folder; "nacre init" makes one`, { cause: error, path: location })
+    throw new BackupError('REPOSITORY_NOT_FOUND', `there is no repository at ${location}: ${error.message}; "nacre init" makes one`, { cause: error, path: location })
   }
 }
 
