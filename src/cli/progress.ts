@@ -12,7 +12,7 @@ export interface Progress {
   file(path: Uint8Array): void
   bytes(bytes: number): void
   /** One more file or object is done, or so many. */
-  done(count?: number): void
+  done(more?: number): void
   stop(): void
 }
 
@@ -68,8 +68,8 @@ export function startProgress(output: Output, what: string): Progress {
     bytes: (more) => {
       bytes += more
     },
-    done: (count = 1) => {
-      files += count
+    done: (more = 1) => {
+      files += more
     },
     stop() {
       clearInterval(timer)
