@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { lastJson, place, start } from '../support/nacre.ts'
 import { seededBytes } from '../support/seeded.ts'
 
-const KILLS = process.env['NACRE_TORTURE'] === undefined ? 20 : 50
+const KILLS = 50
 /** By then the smaller backups of this test are over: kills fall evenly before it. */
 const LATEST_MS = 900
 
