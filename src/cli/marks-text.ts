@@ -1,11 +1,15 @@
 import { formatTime, shortId, type Snapshot } from '../index.ts'
 
-/** What a snapshot bears, in one cell: tags, `[label]`, and in brackets what is to be known of it. */
-export function marksText({ tags, label, skippedCount, pin, repairedFrom, zoneMinutes }: Snapshot): string {
-  const notes = [
-    ...(repairedFrom === undefined ? [] : [`(repaired from ${shortId(repairedFrom)})`]),
-    ...(skippedCount > 0 ? ['(incomplete)'] : []),
-    ...(pin === 'forever' ? ['(pinned)'] : pin === undefined ? [] : [`(kept until ${formatTime(pin, zoneMinutes).slice(0, 10)})`]),
-  ]
-  return [...tags, ...(label === '' ? [] : [`[${label}]`]), ...notes].join(',')
+/** What a snapshot was given by name, in one cell: tags and `[label]`. */
+export function tagsText({ tags, label }: Snapshot): string {
+  return [...tags, ...(label === '' ? [] : [`[${label}]`])].join(',')
+}
+
+/** What is to be known of a snapshot, in one cell: that it is pinned, that a repair made it, that it lacks something. No tag looks so. */
+export function notesText({ skippedCount, pin, repairedFrom, zoneMinutes }: Snapshot): string {
+  return [
+    ...(pin === 'forever' ? ['pinned'] : pin === undefined ? [] : [`kept until ${formatTime(pin, zoneMinutes).slice(0, 10)}`]),
+    ...(repairedFrom === undefined ? [] : [`repaired from ${shortId(repairedFrom)}`]),
+    ...(skippedCount > 0 ? ['incomplete'] : []),
+  ].join(', ')
 }

@@ -40,7 +40,7 @@ export function createSpecials(attributesOf: NodeAttributes, tally: Tally): Spec
       linkAt(folder, origin.node.name, dirFd, step.node.name)
       const after = statAtIfPresent(dirFd, step.node.name)
       if (after?.inode !== before.inode || after.device !== before.device) throw new Refused('somebody exchanged the file while it was linked')
-      tally.fileDone(() => pathOf(step), undefined)
+      tally.fileDone(0, () => pathOf(step), undefined)
     } finally {
       if (folder !== targetFd) close(folder)
     }

@@ -2,8 +2,8 @@
 import type { RestoreEvent, RestoreOptions, RestoreProblem, RestoreResult } from './restore-types.ts'
 
 export interface Tally {
-  /** The path is asked for only where there is something to say of it. */
-  fileDone(path: () => Uint8Array, warning: string | undefined): void
+  /** Only now its bytes count as restored. The path is asked for only where there is something to say of it. */
+  fileDone(sizeBytes: number, path: () => Uint8Array, warning: string | undefined): void
   folderDone(): void
   otherDone(): void
   unchanged(path: Uint8Array): void
@@ -12,6 +12,7 @@ export interface Tally {
   problem(path: Uint8Array, reason: RestoreProblem['reason'], message: string): void
   hasProblem(path: Uint8Array): boolean
   planned(action: 'create' | 'keep' | 'same', path: Uint8Array, bytes: number): void
+  /** Bytes that are over with, whatever became of their file. */
   bytes(bytes: number): void
   result(): Omit<RestoreResult, 'durationMs'>
 }
@@ -27,14 +28,17 @@ export function createTally(options: RestoreOptions): Tally {
     emit({ type: 'warning', path, message })
   }
   return {
-    fileDone(path, message) {
+    fileDone(sizeBytes, path, message) {
       counts.files++
+      counts.bytes += sizeBytes
+      emit({ type: 'done' })
       if (message !== undefined) warning(path(), message)
     },
     folderDone: () => void counts.folders++,
     otherDone: () => void counts.others++,
     unchanged(path) {
       counts.unchanged++
+      emit({ type: 'done' })
       if (options.dryRun === true) emit({ type: 'planned', action: 'same', path, bytes: 0 })
     },
     verified: () => void counts.verified++,
@@ -52,10 +56,7 @@ export function createTally(options: RestoreOptions): Tally {
       counts.bytes += bytes
       emit({ type: 'planned', action, path, bytes })
     },
-    bytes(bytes) {
-      counts.bytes += bytes
-      emit({ type: 'bytes', bytes })
-    },
+    bytes: (bytes) => emit({ type: 'bytes', bytes }),
     result: () => ({ ...counts, problems }),
   }
 }

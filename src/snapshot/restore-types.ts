@@ -30,7 +30,10 @@ export interface RestoreOptions {
 
 export type RestoreEvent =
   | { readonly type: 'expectation'; readonly files: number; readonly bytes: number }
+  /** A file is begun. */
   | { readonly type: 'file'; readonly path: Uint8Array }
+  /** A file is restored, or stood there already and is the same. */
+  | { readonly type: 'done' }
   | { readonly type: 'bytes'; readonly bytes: number }
   /** One line of a dry run's plan. */
   | { readonly type: 'planned'; readonly action: 'create' | 'keep' | 'same'; readonly path: Uint8Array; readonly bytes: number }
@@ -52,7 +55,7 @@ export interface RestoreResult {
   readonly folders: number
   /** Links, devices, FIFOs and sockets. */
   readonly others: number
-  /** Bytes of content written. */
+  /** Bytes of the files that were restored. */
   readonly bytes: number
   /** Files that were there already and the same. */
   readonly unchanged: number

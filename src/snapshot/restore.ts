@@ -51,7 +51,7 @@ export async function restore(repository: Repository, options: RestoreOptions): 
     const specials = createSpecials(attributesOf, tally)
     await using files = createFileRestorer({
       repository, catalogue, trees, dataKeys: openDataKeys(repository), pool, targetFd, signal, sparse: options.sparse === true,
-      onDone: (file, warning) => tally.fileDone(() => joinPath(file.folder, file.node.name), warning),
+      onDone: (file, warning) => tally.fileDone(file.node.size, () => joinPath(file.folder, file.node.name), warning),
       onProblem: (file, reason, message) => tally.problem(joinPath(file.folder, file.node.name), reason, message),
       onBytes: tally.bytes,
     })

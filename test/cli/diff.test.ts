@@ -159,7 +159,7 @@ test('what cannot be compared is said in one line', () => {
   for (const [args, code, words] of [
     [['latest', 'nothing'], 1, 'no snapshot'],
     [['latest', '/nowhere'], 1, 'does not hold'],
-    [['latest'], 2, 'something is missing'],
+    [['latest'], 2, 'is missing'],
     [['latest', 'latest', '--content'], 2, 'no path'],
     [[`latest:${source}/x`, 'latest'], 1, 'does not hold'],
   ] as const) {

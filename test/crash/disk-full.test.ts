@@ -39,7 +39,7 @@ test('a full disk ends the backup with 1, and the next one succeeds when there i
   const target = join(at.folder, 'target')
   expect(run('restore', `latest:${source}`, '--target', target)).toMatchObject({ code: 0 })
   execFileSync('diff', ['-r', source, target])
-}, 60_000)
+}, 240_000)
 
 test('a target that is full names what it could not write', ({ skip }) => {
   const at = place()
@@ -53,4 +53,4 @@ test('a target that is full names what it could not write', ({ skip }) => {
   const ended = at.run('restore', `latest:${source}`, '--target', join(disk, 'target'))
   expect(ended.code).toBe(3)
   expect(ended.stderr).toContain('failed: file-')
-}, 60_000)
+}, 240_000)

@@ -1,4 +1,4 @@
-import { restore, type RestoreEvent, type RestoreResult, shortId, textFields } from '../../index.ts'
+import { BackupError, restore, type RestoreEvent, type RestoreResult, shortId, textFields } from '../../index.ts'
 import type { Command } from '../command.ts'
 import { display, displayPath } from '../display.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -30,8 +30,7 @@ export const command: Command = {
     const { args, output, signal } = context
     const target = args.path('target')
     if (target === undefined || target.length === 0) {
-      output.warn(`nacre: where to? name a folder with --target\nusage: nacre ${this.usage}`)
-      return EXIT.usage
+      throw new BackupError('INVALID_ARGUMENT', `where to? name a folder with --target\nusage: nacre ${this.usage}`)
     }
     const { snapshot: text, path } = snapshotPathOf(args.positionals[0]!)
     const threads = threadsOf(args)
@@ -43,30 +42,37 @@ export const command: Command = {
     try {
       result = await restore(repository, {
         snapshot, path, target, include: args.texts('include'), exclude: args.texts('exclude'),
-        dryRun: isDry, verify: args.flag('verify'), sparse: args.flag('sparse'), numericIds: args.flag('numeric-ids'), threads, signal, onEvent: onEvent(output, progress),
+        dryRun: isDry, verify: args.flag('verify'), sparse: args.flag('sparse'), numericIds: args.flag('numeric-ids'), threads, signal, onEvent: onEvent(output, progress, target),
       })
     } finally {
       progress.stop()
     }
+    if (args.texts('include').length > 0 && isNothing(result)) throw new BackupError('NOTHING_SELECTED', `nothing in snapshot ${shortId(snapshot.id)} is matched by --include and left by --exclude, so nothing was restored; "nacre ls --recursive" shows what is in it`)
     if (output.isJson) output.json(summaryJson(snapshot.id, result))
     else tell(output, shortId(snapshot.id), typeof target === 'string' ? display(target) : displayPath(target), result, isDry)
     return result.problems.length > 0 ? EXIT.incomplete : EXIT.done
   },
 }
 
-function onEvent(output: Output, progress: Progress): (event: RestoreEvent) => void {
+function isNothing({ files, folders, others, unchanged, problems }: RestoreResult): boolean {
+  return files + folders + others + unchanged + problems.length === 0
+}
+
+function onEvent(output: Output, progress: Progress, target: string | Uint8Array): (event: RestoreEvent) => void {
+  const shown = typeof target === 'string' ? display(target) : displayPath(target)
   return (event) => {
     switch (event.type) {
       case 'expectation':
         return progress.expect(event.files, event.bytes)
       case 'file':
-        progress.done()
         return progress.file(event.path)
+      case 'done':
+        return progress.done()
       case 'bytes':
         return progress.bytes(event.bytes)
       case 'planned':
         if (output.isJson) return output.json({ type: 'planned', action: event.action, ...textFields('path', event.path), bytes: event.bytes })
-        return output.result(`${event.action.padEnd(6)} ${displayPath(event.path)}`)
+        return output.result(`${event.action.padEnd(6)} ${shown.replace(/\/+$/, '')}/${displayPath(event.path)}`)
       case 'warning':
         if (output.isJson) return output.json({ type: 'warning', ...textFields('path', event.path), message: event.message })
         return output.isVerbose ? output.warn(`nacre: ${displayPath(event.path)}: ${display(event.message)}`) : undefined
