@@ -22,10 +22,9 @@ export function repairProgress(output: Output, what: string): RepairProgress {
       if (event.type === 'expectation') progress.expect(event.objects, event.bytes)
       else if (event.type === 'object') progress.done()
       else if (event.type === 'bytes') progress.bytes(event.bytes)
-      else if (event.type === 'file') {
-        progress.file(event.path)
-        progress.done()
-      } else output.warn(`nacre: ${display(event.message)}`)
+      else if (event.type === 'file') progress.file(event.path)
+      else if (event.type === 'files') progress.done(event.count)
+      else output.warn(`nacre: ${display(event.message)}`)
     },
     stop() {
       if (!isStopped) progress.stop()

@@ -144,6 +144,7 @@ async function readPaths(healing: Healing, store: BlobStore, paths: readonly Uin
     ownFolders: ownFolders(repository),
     signal: options.signal,
     onFile: (path) => options.onEvent?.({ type: 'file', path }),
+    onDone: (count: number) => options.onEvent?.({ type: 'files', count }),
     onBytes: (bytes) => options.onEvent?.({ type: 'bytes', bytes }),
     onProblem: ({ path, message }) => problem(path, message),
     onChangedWhileRead: () => undefined,

@@ -13,7 +13,10 @@ export interface RepairOptions {
 export type RepairEvent =
   | { readonly type: 'expectation'; readonly objects: number; readonly bytes: number }
   | { readonly type: 'object'; readonly name: string }
+  /** A file is being read. */
   | { readonly type: 'file'; readonly path: Uint8Array }
+  /** So many more are done. */
+  | { readonly type: 'files'; readonly count: number }
   | { readonly type: 'bytes'; readonly bytes: number }
   | { readonly type: 'notice'; readonly message: string }
 
