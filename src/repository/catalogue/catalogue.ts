@@ -3,8 +3,8 @@
  * keyed by immutable names and can be read from the repository again, so it may be deleted at any
  * time and costs only time.
  *
- * Crash rule: the rows of an index object's packs are written first, then its blobs, and last the
- * row that says "absorbed". Numbers of packs are never given twice, so what a crash leaves behind
+ * Crash rule: the rows of an index object's packs are written first, then its blobs, and last, or in
+ * one write with these, the row that says "absorbed". Numbers of packs are never given twice, so what a crash leaves behind
  * refers to packs that nobody believes in.
  */
 import { blobEntries, type PackEntry } from '../pack-entry.ts'
@@ -164,13 +164,15 @@ function catalogueOver(db: Database, path: string, wiped: string | undefined, ta
       const indexNumber = tables.nextIndex++
       const first = packs.length
       const rowsOfPacks = entries.map((entry) => packRowOf(entry, indexNumber, Number(indexName.split('/')[0])))
-      await db.batch(rowsOfPacks.map((row, i): Operation => ({ type: 'put', key: rowKey('pack', numberName(first + i)), value: encodePackRow(row) })))
       packs.push(...rowsOfPacks)
-      await writeBlobs(db, entries, { firstPack: first, isFresh, isKnown: (number) => packs[number] !== undefined })
       const value = new Uint8Array(ABSORBED_BYTES)
       dataView(value).setUint32(0, indexNumber, true)
       dataView(value).setFloat64(4, sizeBytes, true)
-      await db.put(rowKey('index', indexRowName(indexName)), value)
+      await writeBlobs(db, entries, {
+        firstPack: first, isFresh, isKnown: (number) => packs[number] !== undefined,
+        before: rowsOfPacks.map((row, i): Operation => ({ type: 'put', key: rowKey('pack', numberName(first + i)), value: encodePackRow(row) })),
+        after: { type: 'put', key: rowKey('index', indexRowName(indexName)), value },
+      })
       indexNumbers.set(indexName, indexNumber)
       absorbed.set(indexName, sizeBytes)
     },
@@ -253,16 +255,22 @@ interface BlobWriting {
   readonly firstPack: number
   readonly isFresh: boolean
   readonly isKnown: (packNumber: number) => boolean
+  /** Rows that are written with the first blobs, and with the last: most index objects are small, and are one write. */
+  readonly before: readonly Operation[]
+  readonly after: Operation
 }
 
-async function writeBlobs(db: Database, entries: readonly PackEntry[], { firstPack, isFresh, isKnown }: BlobWriting): Promise<void> {
+async function writeBlobs(db: Database, entries: readonly PackEntry[], { firstPack, isFresh, isKnown, before: first, after }: BlobWriting): Promise<void> {
   // One row holds all locations of a blob, so rows of this very batch must be seen as well.
   let gathered = new Map<string, { key: Uint8Array; value: Uint8Array }>()
-  const write = async (): Promise<void> => {
-    const operations: Operation[] = []
+  let operations: Operation[] = [...first]
+  const write = async (last: readonly Operation[]): Promise<void> => {
     for (const row of gathered.values()) operations.push({ type: 'put', ...row })
+    operations.push(...last)
     gathered = new Map()
-    await db.batch(operations)
+    const written = db.batch(operations)
+    operations = []
+    await written
   }
   for (const [i, entry] of entries.entries()) {
     for (const blob of blobEntries(entry)) {
@@ -270,10 +278,10 @@ async function writeBlobs(db: Database, entries: readonly PackEntry[], { firstPa
       const name = Buffer.from(key.buffer).toString('latin1')
       const before = gathered.get(name)?.value ?? (isFresh ? undefined : db.getSync(key))
       gathered.set(name, { key, value: withLocation(before, encodeLocation(firstPack + i, blob), isKnown) })
-      if (gathered.size >= BATCH) await write()
+      if (gathered.size >= BATCH) await write([])
     }
   }
-  await write()
+  await write([after])
 }
 
 function rowStoreOver(db: Database): RowStore {
