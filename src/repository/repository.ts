@@ -2,6 +2,7 @@
  * An open repository: a backend, the keys that a password gave, the parameters, and the catalogue
  * of this machine. Features are functions that take one; it has few methods of its own.
  */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Backend, ObjectRef } from '../backend/backend.ts'
 import { requireSuitable } from '../backend/probe.ts'
@@ -122,20 +123,26 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
   const cacheFolder = join(options.cacheFolder, id)
   const notice = options.onNotice ?? (() => undefined)
   const openCatalogueOnce = catalogueOnce(cacheFolder, notice)
-  // The password takes a seventh of a second on other threads: LevelDB loads meanwhile.
-  const preload = (): void => void import('./catalogue/catalogue.ts').catch(() => undefined)
-  const { bundle, slotId } = await unlock(backend, header.repositoryId, options.password, notice, signal, preload)
-  const keyring = keyringOf(bundle, header.repositoryId)
-  return {
-    id,
-    backend,
-    keyring,
-    config: advising(() => decodeConfig(keyring, configBytes)),
-    cacheFolder,
-    slotId,
-    notice,
-    catalogue: openCatalogueOnce.open,
-    [Symbol.asyncDispose]: openCatalogueOnce.close,
+  // The password takes a seventh of a second on other threads: LevelDB loads meanwhile, and opens what
+  // is there. What fails will fail again for whoever asks for it.
+  const early = (): void => void (existsSync(cacheFolder) ? openCatalogueOnce.open() : import('./catalogue/catalogue.ts')).catch(() => undefined)
+  try {
+    const { bundle, slotId } = await unlock(backend, header.repositoryId, options.password, notice, signal, early)
+    const keyring = keyringOf(bundle, header.repositoryId)
+    return {
+      id,
+      backend,
+      keyring,
+      config: advising(() => decodeConfig(keyring, configBytes)),
+      cacheFolder,
+      slotId,
+      notice,
+      catalogue: openCatalogueOnce.open,
+      [Symbol.asyncDispose]: openCatalogueOnce.close,
+    }
+  } catch (error) {
+    await openCatalogueOnce.close()
+    throw error
   }
 }
 

@@ -62,7 +62,7 @@ export interface RowStore {
   flush(): Promise<void>
 }
 
-export type RowTable = 'tree' | 'snapshot' | 'whole' | 'marker' | 'journal'
+export type RowTable = 'tree' | 'snapshot' | 'whole' | 'marker' | 'journal' | 'folder'
 
 type Operation = { type: 'put'; key: Uint8Array; value: Uint8Array } | { type: 'del'; key: Uint8Array }
 const BATCH = 8192
