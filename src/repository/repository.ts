@@ -2,7 +2,6 @@
  * An open repository: a backend, the keys that a password gave, the parameters, and the catalogue
  * of this machine. Features are functions that take one; it has few methods of its own.
  */
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Backend, ObjectRef } from '../backend/backend.ts'
 import { requireSuitable } from '../backend/probe.ts'
@@ -14,6 +13,7 @@ import { toHex } from '../util/bytes.ts'
 import { BackupError, isBackupError } from '../util/errors.ts'
 import { programVersion } from '../util/version-file.ts'
 import type { Catalogue } from './catalogue/catalogue.ts'
+import { isMade } from './catalogue/make-folders.ts'
 import { decodeConfig, encodeConfig, newConfig, type RepositoryConfig } from './config.ts'
 import { OWNER_GROUP, RECORD, REPOSITORY_ID_BYTES } from './format.ts'
 import { decodeHeader, requireHeader } from './header.ts'
@@ -125,7 +125,7 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
   const openCatalogueOnce = catalogueOnce(cacheFolder, notice)
   // The password takes a seventh of a second on other threads: LevelDB loads meanwhile, and opens what
   // is there. What fails will fail again for whoever asks for it.
-  const early = (): void => void (existsSync(cacheFolder) ? openCatalogueOnce.open() : import('./catalogue/catalogue.ts')).catch(() => undefined)
+  const early = (): void => void (isMade(cacheFolder) ? openCatalogueOnce.open() : import('./catalogue/catalogue.ts')).catch(() => undefined)
   try {
     const { bundle, slotId } = await unlock(backend, header.repositoryId, options.password, notice, signal, early)
     const keyring = keyringOf(bundle, header.repositoryId)

@@ -9,7 +9,7 @@ import { mapOrdered } from '../../util/map-ordered.ts'
 import { escapeBytes } from '../../util/posix/system-error.ts'
 import type { Repository } from '../../repository/repository.ts'
 import type { Node } from '../../snapshot/node.ts'
-import { absolutePath } from '../../snapshot/select.ts'
+import { absolutePath, noneAtAll } from '../../snapshot/select.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { splitPath } from '../../snapshot/source-paths.ts'
 import { openTreeReader, type TreeReader } from '../../snapshot/tree-reader.ts'
@@ -37,9 +37,10 @@ export interface PathHistory<S> {
 
 /**
  * @param path - made absolute
- * @throws {BackupError} PATH_NOT_FOUND - none of the snapshots holds it; BLOB_MISSING, CORRUPT
+ * @throws {BackupError} SNAPSHOT_NOT_FOUND - there are none to look in; PATH_NOT_FOUND - none of them holds it; BLOB_MISSING, CORRUPT
  */
 export async function pathHistory<S extends HistorySnapshot>(repository: Repository, snapshots: readonly S[], path: string | Uint8Array, signal?: AbortSignal): Promise<PathHistory<S>> {
+  if (snapshots.length === 0) throw noneAtAll()
   const trees = await openTreeReader(repository)
   const at = absolutePath(path)
   const finder = createFinder(repository, trees, splitPath(at))

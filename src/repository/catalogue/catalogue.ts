@@ -4,8 +4,8 @@
  * time and costs only time.
  *
  * Crash rule: the rows of an index object's packs are written first, then its blobs, and last, or in
- * one write with these, the row that says "absorbed". Numbers of packs are never given twice, so what a crash leaves behind
- * refers to packs that nobody believes in.
+ * one write with these, the row that says "absorbed". Numbers of packs are never given twice, so what
+ * a crash leaves behind refers to packs that nobody believes in.
  */
 import { blobEntries, type PackEntry } from '../pack-entry.ts'
 import { compareBytes, dataView, fromHex, toHex } from '../../util/bytes.ts'
@@ -263,14 +263,12 @@ interface BlobWriting {
 async function writeBlobs(db: Database, entries: readonly PackEntry[], { firstPack, isFresh, isKnown, before: first, after }: BlobWriting): Promise<void> {
   // One row holds all locations of a blob, so rows of this very batch must be seen as well.
   let gathered = new Map<string, { key: Uint8Array; value: Uint8Array }>()
-  let operations: Operation[] = [...first]
+  let begun: readonly Operation[] = first
   const write = async (last: readonly Operation[]): Promise<void> => {
-    for (const row of gathered.values()) operations.push({ type: 'put', ...row })
-    operations.push(...last)
+    const operations = [...begun, ...[...gathered.values()].map((row): Operation => ({ type: 'put', ...row })), ...last]
     gathered = new Map()
-    const written = db.batch(operations)
-    operations = []
-    await written
+    begun = []
+    await db.batch(operations)
   }
   for (const [i, entry] of entries.entries()) {
     for (const blob of blobEntries(entry)) {
