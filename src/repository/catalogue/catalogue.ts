@@ -12,6 +12,7 @@ import { compareBytes, dataView, fromHex, toHex } from '../../util/bytes.ts'
 import { type Database, openDatabase } from './database.ts'
 import { numberName, rowKey, rowName, tableRange } from './keys.ts'
 import { decodeLocation, encodeLocation, type LocationRecord, packNumbersOf, withLocation } from './location-record.ts'
+import { type Operation, type RowStore, rowStoreOver } from './row-store.ts'
 import { decodePackRow, encodePackRow, type PackRow, packRowOf } from './pack-row.ts'
 
 export interface BlobLocation extends LocationRecord {
@@ -51,20 +52,6 @@ export interface Catalogue extends AsyncDisposable {
   readonly rows: RowStore
 }
 
-/** Small tables whose rows the caller seals and names. */
-export interface RowStore {
-  get(table: RowTable, name: Uint8Array): Uint8Array | undefined
-  /** Kept in memory until `flush`, or until many have gathered. */
-  put(table: RowTable, name: Uint8Array, value: Uint8Array): void
-  /** As `put`. */
-  remove(table: RowTable, name: Uint8Array): void
-  clear(table: RowTable): Promise<void>
-  flush(): Promise<void>
-}
-
-export type RowTable = 'tree' | 'snapshot' | 'whole' | 'marker' | 'journal' | 'folder'
-
-type Operation = { type: 'put'; key: Uint8Array; value: Uint8Array } | { type: 'del'; key: Uint8Array }
 const BATCH = 8192
 const VERSION = Uint8Array.of(1)
 /** Value of an index object's row: number u32 ‖ size of the object as a double; or the id of another that replaces it. */
@@ -280,27 +267,4 @@ async function writeBlobs(db: Database, entries: readonly PackEntry[], { firstPa
     }
   }
   await write([after])
-}
-
-function rowStoreOver(db: Database): RowStore {
-  let waiting: Operation[] = []
-  let writing: Promise<void> = Promise.resolve()
-  const flush = (): Promise<void> => {
-    const operations = waiting
-    waiting = []
-    if (operations.length > 0) writing = writing.then(() => db.batch(operations))
-    return writing
-  }
-  const wait = (operation: Operation): void => {
-    waiting.push(operation)
-    // A failed write shows at the next flush; the rows can be read again from the repository.
-    if (waiting.length >= 512) flush().catch(() => undefined)
-  }
-  return {
-    get: (table, name) => db.getSync(rowKey(table, name)),
-    put: (table, name, value) => wait({ type: 'put', key: rowKey(table, name), value }),
-    remove: (table, name) => wait({ type: 'del', key: rowKey(table, name) }),
-    clear: (table) => db.clear(tableRange(table)),
-    flush,
-  }
 }
