@@ -54,7 +54,8 @@ function newestFirst(snapshots: readonly Snapshot[]): Snapshot[] {
   return [...snapshots].sort((a, b) => (a.startNs > b.startNs ? -1 : a.startNs < b.startNs ? 1 : a.id > b.id ? -1 : 1))
 }
 
-function noneAtAll(): BackupError {
+/** What is said where a filter, or a repository, leaves nothing to choose from. */
+export function noneAtAll(): BackupError {
   return new BackupError('SNAPSHOT_NOT_FOUND', 'there are no snapshots, or none that the filters leave; "nacre backup" makes one and "nacre snapshots" lists them')
 }
 
