@@ -3,9 +3,12 @@
  * repository gives a value that features take as their first argument.
  */
 export { type Backend, type ByteRange, type CreateResult, type ObjectInfo, type ObjectRef, type ObjectType } from './backend/backend.ts'
-export { createBackend, type Location, openBackend, parseLocation } from './backend/location.ts'
+export { type BackendSettings, createBackend, type CreateBackendSettings, type LocalPlace, type Location, openBackend, parseLocation } from './backend/location.ts'
 export { networkFileSystem } from './backend/network-folder.ts'
 export { probeBackend, type ProbeNeed, type ProbeProblem, type ProbeReport } from './backend/probe.ts'
+export { type S3Place, type S3Settings } from './backend/s3/s3-place.ts'
+export { type RemoteSettings } from './backend/with-remote-care.ts'
+export { type RetryNotice } from './backend/with-retry.ts'
 export { memoryBackend } from './backend/memory.ts'
 export { type ChunkerParams } from './chunker/params.ts'
 export { cacheInfo, type CacheInfo, clearCache } from './features/cache-store.ts'

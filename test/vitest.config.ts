@@ -7,6 +7,7 @@ export default defineConfig({
   test: {
     environment: 'node',
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/services.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 30_000,
