@@ -27,6 +27,8 @@ const connectMs = 15_000
 /** How long a connection may be silent. Services answer a large upload only when they have kept it. */
 export const silenceMs = 60_000
 
+const silentLogger = { trace() {}, debug() {}, info() {}, warn() {}, error() {} }
+
 /** @throws {BackupError} INVALID_ARGUMENT */
 export async function openS3(place: S3Place, settings: S3Settings, connections: number): Promise<S3Access> {
   const tls = await tlsOptions(settings)
@@ -40,6 +42,8 @@ export async function openS3(place: S3Place, settings: S3Settings, connections: 
       ...(place.endpoint === undefined ? {} : { endpoint: place.endpoint }),
       ...pathStyle(place, settings),
       maxAttempts: 1,
+      // What it has to say comes as errors.
+      logger: silentLogger,
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
       // It would cost a round trip for each pack, to be refused before the bytes and not after.
