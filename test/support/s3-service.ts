@@ -36,18 +36,29 @@ export const needsCeph = '(needs radosgw, ceph-mon, ceph-osd and ceph-common)'
 const startMs = 120_000
 export const s3StartMs = startMs + 10_000
 
+/** `TEST_S3_PORT` names a gateway that ceph-one-node.sh has up already, for those who run one test again and again. */
 export async function s3Service(): Promise<S3Service> {
   const folder = inject('s3Folder')
+  const running = process.env['TEST_S3_PORT']
+  if (running !== undefined) return inEnvironment(serviceAt(Number(running)))
   const ready = join(folder, 'ready.json')
   if (isFirst(folder)) await start(folder, ready)
   for (let waitedMs = 0; !existsSync(ready); waitedMs += 100) {
     if (existsSync(join(folder, 'failed')) || waitedMs > startMs) throw new Error(`the S3 service did not start: ${failure(folder)}`)
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
-  const service = JSON.parse(readFileSync(ready, 'utf8')) as S3Service
-  // In-process backends find the credentials where users have them.
+  return inEnvironment(JSON.parse(readFileSync(ready, 'utf8')) as S3Service)
+}
+
+/** In-process backends find the credentials where users have them. */
+function inEnvironment(service: S3Service): S3Service {
   Object.assign(process.env, service.environment)
   return service
+}
+
+function serviceAt(port: number): S3Service {
+  const keys = (id: string, secret: string): Record<string, string> => ({ AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret, AWS_REGION: 'us-east-1' })
+  return { endpoint: `http://127.0.0.1:${port}`, port, environment: keys('owner', 'owner-secret-3141592653'), limited: keys('limited', 'limited-secret-2718281828') }
 }
 
 let buckets = 0
@@ -77,14 +88,7 @@ async function start(folder: string, ready: string): Promise<void> {
   const status = await new Promise((resolve) => child.once('exit', resolve))
   clearTimeout(timer)
   if (status !== 0) return writeFileSync(join(folder, 'failed'), `exit ${String(status)} ${problems}`)
-  const keys = (id: string, secret: string): Record<string, string> => ({ AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret, AWS_REGION: 'us-east-1' })
-  const service: S3Service = {
-    endpoint: `http://127.0.0.1:${port}`,
-    port: port!,
-    environment: keys('owner', 'owner-secret-3141592653'),
-    limited: keys('limited', 'limited-secret-2718281828'),
-  }
-  writeFileSync(`${ready}.new`, JSON.stringify(service))
+  writeFileSync(`${ready}.new`, JSON.stringify(serviceAt(port!)))
   renameSync(`${ready}.new`, ready)
 }
 
