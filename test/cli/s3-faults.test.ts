@@ -128,8 +128,6 @@ describe.skipIf(!hasCeph)(`S3 when things go wrong ${needsCeph}`, { timeout: slo
     const prune = await running(limited, 'prune')
     expect(prune.code).toBe(1)
     expect(prune.stderr).toMatch(/^nacre: nothing was pruned: this user may not delete at s3:/m)
-    await ok(owner, 'prune', '--fence')
-    await ok(owner, 'check')
   })
 
   test('what is wrong with keys, clock, endpoint and region is said in one line', async () => {
@@ -143,7 +141,7 @@ describe.skipIf(!hasCeph)(`S3 when things go wrong ${needsCeph}`, { timeout: slo
     }
     expect(await line({ AWS_SECRET_ACCESS_KEY: 'not-the-secret' })).toMatch(/the secret key is wrong/)
     expect(await line({ AWS_ACCESS_KEY_ID: 'nobody' })).toMatch(/does not know the access key/)
-    const shifted = `data:text/javascript,const now=Date.now;Date.now=()=>now()+3*3600e3`
+    const shifted = `data:text/javascript,${encodeURIComponent('const now = Date.now; Date.now = () => now() + 3 * 3600e3')}`
     expect(await line({ NODE_OPTIONS: `--import=${shifted}` })).toMatch(/the clock of this machine is off/)
 
     await using elsewhere = await faultProxy({ targetPort: service.port, decide: () => ({ status: 400, body: '<Error><Code>AuthorizationHeaderMalformed</Code><Message>wrong</Message><Region>eu-west-1</Region></Error>' }) })
