@@ -9,7 +9,7 @@ import { s3Location, type S3Place } from '../../src/backend/s3/s3-place.ts'
 import { place, type Place, PROGRAM } from '../support/nacre.ts'
 import { hasCeph, needsCeph, newBucket, s3Service, s3StartMs, type S3Service } from '../support/s3-service.ts'
 
-const slowMs = 120_000
+const slowMs = 300_000
 
 describe.skipIf(!hasCeph)(`the command line on S3 ${needsCeph}`, () => {
   let service: S3Service

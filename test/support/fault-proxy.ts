@@ -83,6 +83,8 @@ function serve(incoming: IncomingMessage, answer: ServerResponse, port: number, 
       response.on('data', (piece: Buffer) => pieces.push(piece))
       response.on('end', () => {
         const whole = Buffer.concat(pieces)
+        // Of nothing there is no half to wait for.
+        if (whole.length < 2) return void incoming.socket.destroy()
         answer.write(whole.subarray(0, whole.length >> 1), () => incoming.socket.destroy())
       })
     }
