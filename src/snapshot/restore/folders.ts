@@ -4,15 +4,15 @@
  * that links or special files will come into, or that such a one lies below, waits for the second
  * walk, which visits no others.
  */
-import { sha256 } from '../crypto/hash.ts'
-import { IdSet } from '../util/id-set.ts'
-import { mkdirAtIfAbsent } from '../util/posix/create.ts'
-import { close, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openAt, openAtIfPresent, openBeneath } from '../util/posix/open.ts'
-import { PosixError } from '../util/posix/system-error.ts'
-import { handsDownAcl, setAttributes } from '../util/target-file.ts'
-import type { Node } from './node.ts'
-import type { Tally } from './restore-tally.ts'
-import type { NodeAttributes } from './restore-owner.ts'
+import { sha256 } from '../../crypto/hash.ts'
+import { IdSet } from '../../util/id-set.ts'
+import { mkdirAtIfAbsent } from '../../util/posix/create.ts'
+import { close, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openAt, openAtIfPresent, openBeneath } from '../../util/posix/open.ts'
+import { PosixError } from '../../util/posix/system-error.ts'
+import { handsDownAcl, setAttributes } from '../../util/target-file.ts'
+import type { Node } from '../node.ts'
+import type { Tally } from './tally.ts'
+import type { NodeAttributes } from './owner.ts'
 
 const OPEN = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
 /** Stands for a folder that a dry run would make. */

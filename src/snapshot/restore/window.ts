@@ -3,11 +3,11 @@
  * out, so that windows can follow each other without a pause: the reads of the next begin while the
  * last of this one are under way.
  */
-import type { TargetAttributes } from '../util/target-file.ts'
-import type { ContentBlob } from './content.ts'
-import { createPlacement, type Placement } from './extents.ts'
-import type { Node } from './node.ts'
-import type { BlobUse, Read } from './restore-requests.ts'
+import type { TargetAttributes } from '../../util/target-file.ts'
+import type { ContentBlob } from '../content.ts'
+import { createPlacement, type Placement } from '../extents.ts'
+import type { Node } from '../node.ts'
+import type { BlobUse, Read } from './requests.ts'
 
 export interface RestoreFile {
   /** Of the folder, below the target, without a leading slash. */

@@ -2,16 +2,16 @@
  * What a restore makes last: symbolic links, further names of a file that has several, FIFOs and
  * devices. A link is only ever made to a file that this restore has put there.
  */
-import { equalBytes } from '../util/bytes.ts'
-import { linkAt, mknodAt, readlinkAt, symlinkAt } from '../util/posix/create.ts'
-import { close, O_DIRECTORY, O_PATH, O_RDONLY, openBeneath } from '../util/posix/open.ts'
-import { statAtIfPresent } from '../util/posix/stat.ts'
-import { PosixError } from '../util/posix/system-error.ts'
-import { setAttributesAt } from '../util/target-file.ts'
-import type { Node } from './node.ts'
-import type { Tally } from './restore-tally.ts'
-import type { NodeAttributes } from './restore-owner.ts'
-import { pathOf, type RestoreStep } from './restore-walk.ts'
+import { equalBytes } from '../../util/bytes.ts'
+import { linkAt, mknodAt, readlinkAt, symlinkAt } from '../../util/posix/create.ts'
+import { close, O_DIRECTORY, O_PATH, O_RDONLY, openBeneath } from '../../util/posix/open.ts'
+import { statAtIfPresent } from '../../util/posix/stat.ts'
+import { PosixError } from '../../util/posix/system-error.ts'
+import { setAttributesAt } from '../../util/target-file.ts'
+import type { Node } from '../node.ts'
+import type { Tally } from './tally.ts'
+import type { NodeAttributes } from './owner.ts'
+import { pathOf, type RestoreStep } from './walk.ts'
 
 type Entry = Extract<RestoreStep, { kind: 'entry' }>
 

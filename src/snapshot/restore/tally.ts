@@ -1,5 +1,5 @@
 /** What has come of a restore so far, counted in one place and told as it happens. */
-import type { RestoreEvent, RestoreOptions, RestoreProblem, RestoreResult } from './restore-types.ts'
+import type { RestoreEvent, RestoreOptions, RestoreProblem, RestoreResult } from './types.ts'
 
 export interface Tally {
   /** The path is asked for only where there is something to say of it. */

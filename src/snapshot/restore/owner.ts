@@ -1,7 +1,7 @@
 /** What a restored file gets besides its bytes; its owner by name where the system knows the name, else by number. */
-import { groupId, userId } from '../util/posix/owners.ts'
-import type { TargetAttributes } from '../util/target-file.ts'
-import type { Node } from './node.ts'
+import { groupId, userId } from '../../util/posix/owners.ts'
+import type { TargetAttributes } from '../../util/target-file.ts'
+import type { Node } from '../node.ts'
 
 /** @param clearsAcl - whether the folder that it is made in hands an ACL down */
 export type NodeAttributes = (node: Node, clearsAcl: boolean) => TargetAttributes

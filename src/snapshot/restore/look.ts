@@ -1,15 +1,15 @@
 /** What already stands where a file is to go, and whether a file on disk is what a node says. */
 import { readSync } from 'node:fs'
-import { keyedHash } from '../crypto/hash.ts'
-import { equalBytes, isZero } from '../util/bytes.ts'
-import { close, openAtIfPresent, OPEN_TO_READ } from '../util/posix/open.ts'
-import { seekData } from '../util/posix/seek-data.ts'
-import { fstat, statAtIfPresent } from '../util/posix/stat.ts'
-import { PosixError } from '../util/posix/system-error.ts'
-import type { Repository } from '../repository/repository.ts'
-import { createPlacement, type Extent, holesOf } from './extents.ts'
-import type { Node } from './node.ts'
-import type { TreeReader } from './tree-reader.ts'
+import { keyedHash } from '../../crypto/hash.ts'
+import { equalBytes, isZero } from '../../util/bytes.ts'
+import { close, openAtIfPresent, OPEN_TO_READ } from '../../util/posix/open.ts'
+import { seekData } from '../../util/posix/seek-data.ts'
+import { fstat, statAtIfPresent } from '../../util/posix/stat.ts'
+import { PosixError } from '../../util/posix/system-error.ts'
+import type { Repository } from '../../repository/repository.ts'
+import { createPlacement, type Extent, holesOf } from '../extents.ts'
+import type { Node } from '../node.ts'
+import type { TreeReader } from '../tree-reader.ts'
 
 export interface TargetLook {
   /** `same`: a file with exactly these bytes; `other`: anything else. */

@@ -1,11 +1,11 @@
 /** What of a snapshot is restored, and where to: a walk that yields folders, their entries and their ends. */
-import { compareBytes } from '../util/bytes.ts'
-import { BackupError } from '../util/errors.ts'
-import { escapeBytes } from '../util/posix/system-error.ts'
-import { createExcluder } from './exclude.ts'
-import type { Node } from './node.ts'
-import { joinPath, splitPath } from './source-paths.ts'
-import type { TreeReader } from './tree-reader.ts'
+import { compareBytes } from '../../util/bytes.ts'
+import { BackupError } from '../../util/errors.ts'
+import { escapeBytes } from '../../util/posix/system-error.ts'
+import { createExcluder } from '../exclude.ts'
+import type { Node } from '../node.ts'
+import { joinPath, splitPath } from '../source-paths.ts'
+import type { TreeReader } from '../tree-reader.ts'
 
 export type RestoreStep =
   | { readonly kind: 'enter'; readonly path: Uint8Array; readonly node: Node }

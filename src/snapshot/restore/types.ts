@@ -1,5 +1,5 @@
 /** What a restore is asked, what it tells while it runs, and what came of it. */
-import type { Snapshot } from './snapshot.ts'
+import type { Snapshot } from '../snapshot.ts'
 
 export interface RestoreOptions {
   readonly snapshot: Snapshot
