@@ -1,37 +1,74 @@
-/** What already stands where a file is to go, and whether a file on disk is what a node says. */
-import { readSync } from 'node:fs'
+/** Whether a file on disk has the bytes that a node says. Long files are hashed by the workers. */
+import { mapOrdered } from '../../util/map-ordered.ts'
 import { keyedHash } from '../../crypto/hash.ts'
 import { equalBytes, isZero } from '../../util/bytes.ts'
 import { close, openAtIfPresent, OPEN_TO_READ } from '../../util/posix/open.ts'
+import { pread } from '../../util/posix/read-write.ts'
 import { seekData } from '../../util/posix/seek-data.ts'
-import { fstat, statAtIfPresent } from '../../util/posix/stat.ts'
-import { PosixError } from '../../util/posix/system-error.ts'
+import { fstat } from '../../util/posix/stat.ts'
+import type { OpenPool } from '../../repository/open-pool.ts'
 import type { Repository } from '../../repository/repository.ts'
-import { createPlacement, type Extent, holesOf } from '../extents.ts'
+import { createPlacement, type Extent, holesOf, type Placement } from '../extents.ts'
 import type { Node } from '../node.ts'
 import type { TreeReader } from '../tree-reader.ts'
+import { compareStretches, inJobs, type Stretch } from './reuse.ts'
 
 export interface TargetLook {
-  /** `same`: a file with exactly these bytes; `other`: anything else. */
-  compare(dirFd: number, node: Node): Promise<'absent' | 'same' | 'other'>
+  /** @throws {PosixError} where the file cannot be read */
   isContentOf(dirFd: number, node: Node): Promise<boolean>
 }
 
-export function createTargetLook(repository: Repository, trees: TreeReader, group: number): TargetLook {
-  const hash = keyedHash(repository.keyring.blobId(group, 'data'))
+export interface LookOptions {
+  readonly repository: Repository
+  readonly trees: TreeReader
+  readonly pool: OpenPool
+  readonly group: number
+  readonly signal: AbortSignal | undefined
+}
+
+/** A shorter file is hashed here before a worker would have been told of it. */
+const SHORT_BYTES = 2 * 1024 * 1024
+
+export function createTargetLook({ repository, trees, pool, group, signal }: LookOptions): TargetLook {
+  const key = repository.keyring.blobId(group, 'data')
+  const hash = keyedHash(key)
   const buffer = new Uint8Array(repository.config.chunker.maxBytes)
 
-  const hasContent = async (fd: number, node: Node): Promise<boolean> => {
-    if (node.content === undefined) return node.size === 0
-    const placement = createPlacement(node.size, node.extents)
+  async function* stretches(fd: number, node: Node, placement: Placement): AsyncGenerator<Stretch | undefined> {
+    if (node.content === undefined) return
     for await (const blobs of trees.content(node.content)) {
-      for (const blob of blobs) {
-        const position = placement.place(blob.length)
-        if (position === undefined || blob.length > buffer.length || !readFully(fd, buffer, blob.length, position)) return false
-        if (!equalBytes(hash(buffer.subarray(0, blob.length)), blob.id)) return false
+      for (const { id, length } of blobs) {
+        const position = placement.place(length)
+        yield position === undefined || length > buffer.length ? undefined : { fd, position, length, into: undefined, id }
       }
     }
-    return placement.isComplete() && holesOf(node.size, node.extents ?? [{ offset: 0, length: node.size }]).every((hole) => isHole(fd, hole))
+  }
+
+  const holdsShort = async (fd: number, node: Node, placement: Placement): Promise<boolean> => {
+    for await (const stretch of stretches(fd, node, placement)) {
+      if (stretch === undefined || !readFully(fd, buffer, stretch.length, stretch.position)) return false
+      if (!equalBytes(hash(buffer.subarray(0, stretch.length)), stretch.id)) return false
+    }
+    return true
+  }
+
+  const holdsLong = async (fd: number, node: Node, placement: Placement): Promise<boolean> => {
+    let fits = true
+    async function* jobs(): AsyncGenerator<readonly Stretch[]> {
+      let gathered: Stretch[] = []
+      for await (const stretch of stretches(fd, node, placement)) {
+        if (stretch === undefined) return void (fits = false)
+        gathered.push(stretch)
+        if (gathered.length < GATHERED) continue
+        yield* inJobs(gathered, ({ length }) => length)
+        gathered = []
+      }
+      yield* inJobs(gathered, ({ length }) => length)
+    }
+    for await (const { isSame } of mapOrdered(jobs(), { concurrency: pool.workers * 2, signal }, (job) => compareStretches(pool, key, job))) {
+      if (isSame.includes(0)) return false
+    }
+    return fits
   }
 
   /** Whether the file reads as zeros there: what is no data is not read. */
@@ -45,37 +82,29 @@ export function createTargetLook(repository: Repository, trees: TreeReader, grou
     return true
   }
 
-  const isContentOf = async (dirFd: number, node: Node): Promise<boolean> => {
-    const fd = openAtIfPresent(dirFd, node.name, OPEN_TO_READ)
-    if (fd === undefined) return false
-    try {
-      const stat = fstat(fd)
-      return stat.type === 'file' && stat.size === node.size && (await hasContent(fd, node))
-    } finally {
-      close(fd)
-    }
-  }
-
   return {
-    isContentOf,
-    async compare(dirFd, node) {
-      const stat = statAtIfPresent(dirFd, node.name)
-      if (stat === undefined) return 'absent'
-      if (stat.type !== 'file' || stat.size !== node.size) return 'other'
+    async isContentOf(dirFd, node) {
+      const fd = openAtIfPresent(dirFd, node.name, OPEN_TO_READ)
+      if (fd === undefined) return false
       try {
-        return (await isContentOf(dirFd, node)) ? 'same' : 'other'
-      } catch (error) {
-        if (!(error instanceof PosixError)) throw error
-        return 'other'
+        const stat = fstat(fd)
+        if (stat.type !== 'file' || stat.size !== node.size) return false
+        const placement = createPlacement(node.size, node.extents)
+        const holds = await (node.size <= SHORT_BYTES ? holdsShort : holdsLong)(fd, node, placement)
+        return holds && placement.isComplete() && holesOf(node.size, node.extents ?? [{ offset: 0, length: node.size }]).every((hole) => isHole(fd, hole))
+      } finally {
+        close(fd)
       }
     },
   }
 }
 
+/** Stretches that are divided among the workers at once. */
+const GATHERED = 256
+
 function readFully(fd: number, into: Uint8Array, length: number, position: number): boolean {
-  let at = 0
-  while (at < length) {
-    const count = readSync(fd, into, at, length - at, position + at)
+  for (let at = 0; at < length; ) {
+    const count = pread(fd, into, at, length - at, position + at)
     if (count === 0) return false
     at += count
   }
