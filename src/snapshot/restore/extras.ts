@@ -74,7 +74,13 @@ export async function createExtras(options: ExtrasOptions): Promise<Extras> {
 
   /** undefined where it is no folder, or one that is not ours to empty: another file system's, or the repository itself. */
   const openFolder = (dirFd: number, name: Uint8Array): number | undefined => {
-    const fd = openAtIfPresent(dirFd, name, OPEN_DIRECTORY)
+    let fd: number | undefined
+    try {
+      fd = openAtIfPresent(dirFd, name, OPEN_DIRECTORY)
+    } catch (error) {
+      // A link that has come there since is none of ours.
+      if (!(error instanceof PosixError) || error.code !== 'ELOOP') throw error
+    }
     if (fd === undefined) return undefined
     const { device, inode } = fstat(fd)
     if (device === fstat(dirFd).device && !isMountPoint(fd) && !own.has(`${device}:${inode}`)) return fd

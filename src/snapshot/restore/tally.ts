@@ -1,4 +1,6 @@
 /** What has come of a restore so far, counted in one place and told as it happens. */
+import { sha256 } from '../../crypto/hash.ts'
+import { IdSet } from '../../util/id-set.ts'
 import type { PlannedAction, RestoreEvent, RestoreOptions, RestoreProblem, RestoreResult } from './types.ts'
 
 export interface Tally {
@@ -33,7 +35,8 @@ export function createTally(options: RestoreOptions): Tally {
   const counts = { files: 0, folders: 0, others: 0, overwritten: 0, deleted: 0, newer: 0, bytes: 0, bytesReused: 0, bytesFetched: 0, unchanged: 0, verified: 0, warnings: 0 }
   const problems: RestoreProblem[] = []
   const spoilt = new Set<string>()
-  const newer = new Set<string>()
+  /** Hashes of paths: there may be very many. */
+  const newer = new IdSet()
   const keyOf = (path: Uint8Array): string => Buffer.from(path).toString('latin1')
   const emit = (event: RestoreEvent): void => options.onEvent?.(event)
   const warning = (path: Uint8Array, message: string): void => {
@@ -52,10 +55,10 @@ export function createTally(options: RestoreOptions): Tally {
     },
     newer(path) {
       counts.newer++
-      newer.add(keyOf(path))
+      newer.add(sha256(path))
       if (options.dryRun === true) emit({ type: 'planned', action: 'keep', path, bytes: 0 })
     },
-    isNewer: (path) => newer.size > 0 && newer.has(keyOf(path)),
+    isNewer: (path) => newer.size > 0 && newer.has(sha256(path)),
     folderDone: () => void counts.folders++,
     otherDone: () => void counts.others++,
     unchanged(path) {
