@@ -44,7 +44,7 @@ test('a plan says where each file would be and what would be fetched; the restor
   expect(done['bytes_fetched']).toBe(planned['bytes_fetched'])
   expect(done['bytes_fetched']).toBeLessThan(3_000_000)
   expect(walked(at.target)).toEqual(walked(at.source))
-})
+}, 180_000)
 
 test('mistakes are answered with one line, and nothing is changed', () => {
   const at = restored((source) => writeFileSync(join(source, 'a'), 'a'))
@@ -59,7 +59,7 @@ test('mistakes are answered with one line, and nothing is changed', () => {
   expect(unasked.stderr).toMatch(/^nacre: --delete would take away 1 file and 0 folders below .*--yes deletes them$/m)
   expect(at.runWith({ HOME: at.target }, 'restore', `latest:${at.source}`, '--target', at.target, '--delete', '--yes')).toMatchObject({ code: 2, stderr: expect.stringContaining('--delete-in-home-or-root') })
   expect(readFileSync(join(at.target, 'extra'), 'utf8')).toBe('extra')
-})
+}, 180_000)
 
 /** Puts links to the outside in the place of folders and files of the target, and takes them away again, until its input ends. */
 const ATTACKER = `
@@ -168,7 +168,7 @@ test('a program that runs is replaced, and written into only when it does not ru
     expect(readFileSync(join(at.target, 'rest'), 'utf8')).toBe('snapshot\'s rest')
   }
   expect(readdirSync(at.target).sort()).toEqual(['immutable', 'program', 'rest'])
-})
+}, 180_000)
 
 test('what is mounted below the target is not emptied, nor is the repository', ({ skip }) => {
   const at = restored((source) => {
@@ -187,4 +187,4 @@ test('what is mounted below the target is not emptied, nor is the repository', (
   expect(at.restore('-r', repo, '--delete', '--yes')).toMatchObject({ code: 0 })
   expect(readFileSync(join(mounted, 'precious'), 'utf8')).toBe('x')
   expect(readdirSync(repo)).toContain('config')
-})
+}, 180_000)
