@@ -1,5 +1,6 @@
 /**
- * What nacre needs of a place that stores objects: five verbs on whole, immutable, named objects.
+ * What nacre needs of a place that stores objects: five verbs on whole, immutable, named objects, and
+ * a sixth where calls that are cut off leave something behind.
  * Everything else (retry, limits, cache) is a wrapper with the same shape.
  */
 
@@ -47,6 +48,12 @@ export interface LoadOptions extends OperationOptions {
 /** `created`: these bytes now stand under the name. `exists`: something stood there before. */
 export type CreateResult = 'created' | 'exists'
 
+/** What was taken away. */
+export interface Leftovers {
+  readonly files: number
+  readonly bytes: number
+}
+
 export interface Backend extends AsyncDisposable {
   /** For messages; never holds credentials. */
   readonly location: string
@@ -80,4 +87,11 @@ export interface Backend extends AsyncDisposable {
 
   /** Absent is success. */
   remove(ref: ObjectRef, options?: OperationOptions): Promise<void>
+
+  /**
+   * Takes away what calls that were cut off have left beside the objects, as far as nobody has written
+   * to it for so long; undefined takes all. A call that is still under way must survive it. Storage on
+   * which a call leaves nothing has no such verb.
+   */
+  removeLeftovers?(olderThanMs: number | undefined, options?: OperationOptions): Promise<Leftovers>
 }

@@ -38,7 +38,7 @@ export async function withTemporaryFile<T>(
     }
     throwIfAborted(signal)
     const result = await use()
-    await unlink(path)
+    await unlessErrno(['ENOENT'], () => unlink(path))
     return result
   } catch (error) {
     // What went wrong first is what the caller must know; a file that stays is only litter.

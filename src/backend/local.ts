@@ -10,6 +10,7 @@ import { BackupError, errnoOf, throwIfAborted } from '../util/errors.ts'
 import { isFolderName, checkType, foldersOf, parseKey, refKey } from './layout.ts'
 import { isSystemError, localError, reasonOf, unlessErrno } from './local-error.ts'
 import { isSameFile, readRange, sizeOf, withTemporaryFile } from './local-file.ts'
+import { removeTemporaryFiles, temporaryName } from './local-leftovers.ts'
 import { openLocalFolders, syncFolder } from './local-folders.ts'
 import { checkRange } from './range.ts'
 import type { LocalFolders } from './local-folders.ts'
@@ -24,7 +25,7 @@ const statsAtOnce = 64
 
 /**
  * Opens an existing folder.
- * @throws {BackupError} BACKEND_NOT_FOUND when there is none, BACKEND_DENIED, BACKEND_FAILED
+ * @throws {BackupError} BACKEND_NOT_FOUND when there is none, or something else stands there, BACKEND_DENIED, BACKEND_FAILED
  */
 export async function localBackend(path: string): Promise<Backend> {
   const root = resolve(path)
@@ -69,6 +70,14 @@ export async function localBackend(path: string): Promise<Backend> {
       await told(`remove ${key}`, root, () => removeObject(key))
     },
 
+    async removeLeftovers(olderThanMs, { signal } = {}) {
+      throwIfAborted(signal)
+      return told('remove temporary files', root, async () => {
+        await folders.confirmRoot()
+        return removeTemporaryFiles(root, olderThanMs, signal)
+      })
+    },
+
     async [Symbol.asyncDispose]() {},
   }
 
@@ -80,8 +89,12 @@ export async function localBackend(path: string): Promise<Backend> {
     const folder = folderOf(key)
     await folders.confirmRoot()
     await folders.make(folder)
-    const temporary = join(root, folder, `.tmp-${crypto.randomUUID()}`)
-    const result = await withTemporaryFile(temporary, parts, signal, () => linkNew(temporary, join(root, key)))
+    const attempt = (): Promise<CreateResult> => {
+      const temporary = join(root, folder, temporaryName())
+      return withTemporaryFile(temporary, parts, signal, () => linkNew(temporary, join(root, key)))
+    }
+    // Gone between write and link: somebody took it for a leftover.
+    const result = (await unlessErrno(['ENOENT'], attempt)) ?? (await attempt())
     // For `exists` too: the caller will rely on what another may have linked only just now.
     await folders.sync(folder)
     return result
@@ -181,7 +194,7 @@ async function makeDurably(path: string): Promise<void> {
 async function openRoot(root: string): Promise<LocalFolders> {
   const stats = await unlessErrno(['ENOENT'], () => stat(root))
   if (!stats) throw new BackupError('BACKEND_NOT_FOUND', `there is no folder ${root}`, { path: root })
-  if (!stats.isDirectory()) throw new BackupError('BACKEND_FAILED', `${root} is not a folder`, { path: root })
+  if (!stats.isDirectory()) throw new BackupError('BACKEND_NOT_FOUND', `${root} is not a folder`, { path: root })
   await readdir(root)
   return openLocalFolders(root)
 }

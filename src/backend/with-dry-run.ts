@@ -21,5 +21,9 @@ export function withDryRun(inner: Backend): Backend {
       refKey(ref)
       throwIfAborted(signal)
     },
+
+    async removeLeftovers() {
+      return { files: 0, bytes: 0 }
+    },
   }
 }

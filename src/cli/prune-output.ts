@@ -30,6 +30,7 @@ function onEvent(output: Output, progress: Progress): (event: PruneEvent) => voi
       else if (event.type !== 'bytes') output.json(event)
     } else if (event.type === 'kept') output.warn(`nacre: kept ${display(event.object)}: ${display(event.reason)}`)
     else if (event.type === 'fenced') output.info(`fenced session ${event.session.sid.slice(0, 16)}${event.session.info === undefined ? '' : ` of ${display(event.session.info.host)}`}`)
+    else if (event.type === 'leftovers') output.info(`removed ${count(event.files, 'temporary file')} of interrupted writes, ${size(event.bytes)}`)
     else if (event.type === 'plan') tellPlan(output, event.plan)
     else if (event.type === 'step' && output.isVerbose) output.info(event.step)
   }

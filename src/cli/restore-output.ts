@@ -14,8 +14,9 @@ export function onRestoreEvent(output: Output, progress: Progress, target: strin
       case 'expectation':
         return progress.expect(event.files, event.bytes)
       case 'file':
-        progress.done()
         return progress.file(at(event.path))
+      case 'done':
+        return progress.done()
       case 'bytes':
         return progress.bytes(event.bytes)
       case 'planned':

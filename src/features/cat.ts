@@ -7,7 +7,7 @@ import type { ObjectType } from '../backend/backend.ts'
 import { openBlobReader } from '../repository/blob-reader.ts'
 import { openEnvelopes } from '../repository/envelope.ts'
 import { decodeIndex } from '../repository/index-object.ts'
-import { loadIndex, trustedWriters } from '../repository/index-loader.ts'
+import { loadReadableIndex, trustedWriters } from '../repository/index-loader.ts'
 import { listObjects, loadObject, splitName } from '../repository/objects.ts'
 import { decodePackHeader, decodeTrailer, openPackDirectory, TRAILER_BYTES } from '../repository/pack.ts'
 import { blobEntries, type FrameEntry, type PackDirectory } from '../repository/pack-entry.ts'
@@ -127,13 +127,13 @@ export async function catTree(repository: Repository, id: string): Promise<Json>
 
 /** The bytes of a blob, of either type. */
 export async function catBlob(repository: Repository, id: string): Promise<Uint8Array> {
-  const { catalogue } = await loadIndex(repository)
+  const { catalogue } = await loadReadableIndex(repository)
   const type = catalogue.locate(blobId(id))[0]?.blobType ?? 'data'
   return loadBlob(repository, type, id)
 }
 
 async function loadBlob(repository: Repository, type: 'data' | 'tree', id: string): Promise<Uint8Array> {
-  await loadIndex(repository)
+  await loadReadableIndex(repository)
   const reader = await openBlobReader(repository)
   return reader.load(type, blobId(id))
 }

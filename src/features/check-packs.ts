@@ -61,8 +61,8 @@ export async function readPacks(repository: Repository, options: ReadPacksOption
   return { packs, bytes, troubles }
 }
 
-/** Entries of the chosen packs, each once, whatever number of index objects states it. */
-async function* packEntries(repository: Repository, chosen: Set<string>, signal: AbortSignal | undefined): AsyncGenerator<{ entry: PackEntry; group: number }> {
+/** Entries of the chosen packs that an index object states, each once, whatever number of index objects states it. */
+export async function* packEntries(repository: Repository, chosen: ReadonlySet<string>, signal: AbortSignal | undefined): AsyncGenerator<{ entry: PackEntry; group: number }> {
   const left = new Set(chosen)
   for (const info of await listObjects(repository.backend, 'index', signal)) {
     const { group } = splitName(info.name)

@@ -3,15 +3,17 @@
  * changes nothing. What is wrong comes as findings, with the snapshots and files that suffer.
  */
 import { monotonicMs } from '../util/clock.ts'
-import { fromHex } from '../util/bytes.ts'
+import { fromHex, toHex } from '../util/bytes.ts'
 import { IdSet } from '../util/id-set.ts'
+import { ID_BYTES } from '../repository/format.ts'
 import { readGcState } from '../repository/gc-state.ts'
 import { listPacks, loadIndex } from '../repository/index-loader.ts'
+import { blobCount, blobEntries } from '../repository/pack-entry.ts'
 import { loadSlots } from '../repository/unlock.ts'
 import type { Repository } from '../repository/repository.ts'
 import { loadSnapshots, type MissingSnapshot } from '../snapshot/snapshots.ts'
 import { openTreeReader } from '../snapshot/tree-reader.ts'
-import { type PackTrouble, readPacks } from './check-packs.ts'
+import { packEntries, type PackTrouble, readPacks } from './check-packs.ts'
 import { protocolFindings } from './check-protocol.ts'
 import { type SnapshotTrouble, walkSnapshots } from './check-snapshots.ts'
 import type { CheckEvent, Finding, ReadData, Sufferer } from './finding.ts'
@@ -35,9 +37,9 @@ export interface CheckResult {
 
 const ADVICE = {
   key: 'open it with another password, or put a copy of the slot back',
-  index: 'the packs still say what they hold: back up again to store anew what is missing, and keep the repository until an index repair',
+  index: 'the packs still say what they hold: "nacre repair index" states it anew. Until then a backup stores again what it misses, and prune deletes nothing',
   pack: 'if you have another copy of the repository, put this pack back from it; else back up the named files again',
-  orphan: 'an interrupted backup left it; it takes room and harms nothing until a prune',
+  orphan: 'an interrupted backup left it, and the next "nacre prune" takes it away; if an index object is damaged or gone, "nacre repair index" states it again',
   snapshot: 'if you have another copy of the repository, put this object back from it',
   marker: 'put a copy of it back if you have one; else "nacre unforget" removes a broken forgotten marker, and a mark that "nacre tag", "pin" or "describe" makes anew takes the place of a broken one',
   blobs: 'back up the named files again if they still exist: what is read anew is stored anew',
@@ -53,16 +55,16 @@ export async function checkRepository(repository: Repository, options: CheckOpti
     options.onEvent?.({ type: 'finding', finding })
   }
   for (const problem of (await loadSlots(repository.backend, repository.keyring.repositoryId, signal)).problems) {
-    report({ severity: 'error', code: 'key_damaged', object: 'keys', message: problem.message, suffers: [], advice: ADVICE.key })
+    report({ severity: 'error', code: 'key_damaged', object: problem.path ?? 'keys', message: problem.message, suffers: [], advice: ADVICE.key })
   }
   const gc = await readGcState(repository, signal)
   for (const finding of await protocolFindings(repository, gc, signal)) report(finding)
-  const { catalogue, problems } = await loadIndex(repository, { signal, tolerant: true, referring: { condemned: new Set() } })
+  const { catalogue, problems } = await loadIndex(repository, { signal, tolerant: true, afresh: true, referring: { condemned: new Set() } })
   for (const { name, message } of problems) report({ severity: 'error', code: 'index_damaged', object: `index/${name}`, message, suffers: [], advice: ADVICE.index })
   const listed = await listPacks(repository.backend, signal)
-  const { snapshots, problems: broken, markerProblems, missing: unlisted } = await loadSnapshots(repository, { signal, gc })
+  const { snapshots, problems: broken, markerProblems, missing: unlisted } = await loadSnapshots(repository, { signal, gc, afresh: true })
   for (const { name, message } of broken) report({ severity: 'error', code: 'snapshot_damaged', object: `snapshots/${name}`, message, suffers: [], advice: ADVICE.snapshot })
-  for (const { object, message } of markerProblems) report({ severity: 'warning', code: 'marker_damaged', object, message: `${message}; it is not obeyed`, suffers: [], advice: ADVICE.marker })
+  for (const { object, message } of markerProblems) report({ severity: 'error', code: 'marker_damaged', object, message: `${message}; it is not obeyed`, suffers: [], advice: ADVICE.marker })
   for (const finding of chainFindings(unlisted)) report(finding)
 
   const packProblems = packsOfIndex(catalogue.packs(), listed)
@@ -80,18 +82,23 @@ export async function checkRepository(repository: Repository, options: CheckOpti
 
   const suffering = sufferersByBlob(troubles)
   const named = new Set<string>()
-  for (const { packId, code, message } of packProblems.problems) {
-    report({ severity: 'error', code, object: `packs/${packId}`, message, suffers: [], advice: ADVICE.pack })
+  const sufferersOf = (blobIds: readonly string[]): Sufferer[] => {
+    for (const blobId of blobIds) named.add(blobId)
+    return unique(blobIds.flatMap((blobId) => suffering.get(blobId) ?? []))
+  }
+  for await (const { packId, code, message, ids } of withBlobs(repository, packProblems.problems, signal)) {
+    const blobs = hexIds(ids)
+    const held = blobs.length === 0 ? '' : `; it held ${blobs.length} blobs (${fewOf(blobs)})`
+    // Of a repository without its packs this is every blob: kept as bytes, and spelt out when asked for.
+    report({ severity: 'error', code, object: `packs/${packId}`, message: `${message}${held}`, suffers: sufferersOf(blobs), get blobs() { return hexIds(ids) }, advice: ADVICE.pack })
   }
   for (const { packId, messages, lostBlobs } of read?.troubles ?? []) {
-    const suffers = lostBlobs.flatMap((blobId) => suffering.get(blobId) ?? [])
-    for (const blobId of lostBlobs) named.add(blobId)
-    const lost = lostBlobs.length === 0 ? '' : `; ${lostBlobs.length} blobs of it are lost (${lostBlobs.slice(0, 3).map((id) => id.slice(0, 16)).join(', ')}${lostBlobs.length > 3 ? '…' : ''})`
-    report({ severity: 'error', code: 'pack_damaged', object: `packs/${packId}`, message: `${messages.slice(0, 3).join('; ')}${lost}`, suffers: unique(suffers), advice: ADVICE.pack })
+    const lost = lostBlobs.length === 0 ? '' : `; ${lostBlobs.length} blobs of it are lost (${fewOf(lostBlobs)})`
+    report({ severity: 'error', code: 'pack_damaged', object: `packs/${packId}`, message: `${messages.slice(0, 3).join('; ')}${lost}`, suffers: sufferersOf(lostBlobs), blobs: lostBlobs, advice: ADVICE.pack })
   }
   const missing = [...suffering].filter(([blobId]) => !named.has(blobId))
   if (missing.length > 0) {
-    const message = `${missing.length} blobs that snapshots need are in no sound pack (${missing.slice(0, 3).map(([id]) => id.slice(0, 16)).join(', ')}${missing.length > 3 ? '…' : ''})`
+    const message = `${missing.length} blobs that snapshots need are in no sound pack (${fewOf(missing.map(([id]) => id))})`
     report({ severity: 'error', code: 'blobs_missing', object: 'index', message, suffers: unique(missing.flatMap(([, sufferers]) => sufferers)), advice: ADVICE.blobs })
   }
   for (const packId of packProblems.unindexed) {
@@ -100,12 +107,37 @@ export async function checkRepository(repository: Repository, options: CheckOpti
   return { findings, snapshots: snapshots.length, packs: listed.size, packsRead: read?.packs ?? 0, bytesRead: read?.bytes ?? 0, durationMs: monotonicMs() - started }
 }
 
+type PackProblem = { readonly packId: string; readonly code: 'pack_missing' | 'pack_size'; readonly message: string }
+
+/** What the index says that these packs hold, a pack at a time: ids one after another. */
+async function* withBlobs(repository: Repository, problems: readonly PackProblem[], signal: AbortSignal | undefined): AsyncGenerator<PackProblem & { readonly ids: Uint8Array }> {
+  if (problems.length === 0) return
+  const left = new Map(problems.map((problem) => [problem.packId, problem]))
+  for await (const { entry } of packEntries(repository, new Set(left.keys()), signal)) {
+    const ids = new Uint8Array(blobCount(entry) * ID_BYTES)
+    let at = 0
+    for (const { id } of blobEntries(entry)) ids.set(id, ID_BYTES * at++)
+    yield { ...left.get(entry.packId)!, ids }
+    left.delete(entry.packId)
+  }
+  // Whoever stated them has gone meanwhile.
+  for (const problem of left.values()) yield { ...problem, ids: new Uint8Array(0) }
+}
+
+function hexIds(ids: Uint8Array): string[] {
+  return Array.from({ length: ids.length / ID_BYTES }, (_, i) => toHex(ids.subarray(i * ID_BYTES, (i + 1) * ID_BYTES)))
+}
+
+function fewOf(blobIds: readonly string[]): string {
+  return `${blobIds.slice(0, 3).map((id) => id.slice(0, 16)).join(', ')}${blobIds.length > 3 ? '…' : ''}`
+}
+
 function packsOfIndex(stated: Iterable<{ readonly packId: string; readonly sizeBytes: number }>, listed: ReadonlyMap<string, number>): {
-  problems: { packId: string; code: 'pack_missing' | 'pack_size'; message: string }[]
+  problems: PackProblem[]
   sound: Map<string, number>
   unindexed: string[]
 } {
-  const problems: { packId: string; code: 'pack_missing' | 'pack_size'; message: string }[] = []
+  const problems: PackProblem[] = []
   const sound = new Map<string, number>()
   const known = new Set<string>()
   for (const { packId, sizeBytes } of stated) {

@@ -30,6 +30,8 @@ export interface Finding {
   readonly object: string
   readonly message: string
   readonly suffers: readonly Sufferer[]
+  /** Of a pack: ids, in hex, of the blobs that it does not give back, whether or not they lie elsewhere too. */
+  readonly blobs?: readonly string[] | undefined
   readonly advice: string
 }
 

@@ -6,7 +6,7 @@ import { IdSet } from '../util/id-set.ts'
 import { toHex } from '../util/bytes.ts'
 import { throwIfAborted } from '../util/errors.ts'
 import type { BlobLocation, Catalogue } from '../repository/catalogue/catalogue.ts'
-import { loadIndex } from '../repository/index-loader.ts'
+import { loadReadableIndex } from '../repository/index-loader.ts'
 import { listObjects } from '../repository/objects.ts'
 import type { Repository } from '../repository/repository.ts'
 import { type Content, contentBlobs } from '../snapshot/content.ts'
@@ -56,7 +56,7 @@ interface Blobs {
 /** @param chosen - true counts only what these snapshots reach, false the whole repository */
 export async function repositoryStats(repository: Repository, snapshots: readonly Snapshot[], chosen: boolean, options: StatsOptions = {}): Promise<RepositoryStats> {
   const { signal } = options
-  const { catalogue } = await loadIndex(repository, { signal })
+  const { catalogue } = await loadReadableIndex(repository, { signal })
   const trees = await openTreeReader(repository)
   const blobs: Blobs = { unique: 0, compressed: 0, data: 0, tree: 0, missing: 0, packs: new Set() }
   const walker = createWalker(trees, signal, chosen ? (id) => countBlob(blobs, catalogue.locate(id)[0]) : undefined)

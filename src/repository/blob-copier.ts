@@ -11,9 +11,9 @@ import { dataView } from '../util/bytes.ts'
 import { ID_BYTES } from './format.ts'
 import { BLOB_RECORD_BYTES, type PackEntry } from './pack-entry.ts'
 import type { PackVerifier } from './pack-verifier.ts'
-import { createPackWriter } from './pack-writer.ts'
 import type { Repository } from './repository.ts'
 import type { Session } from './session.ts'
+import { createSessionPacks } from './session-packs.ts'
 import { startScheduler } from './store-scheduler.ts'
 
 export interface CopierOptions {
@@ -58,14 +58,7 @@ export async function openBlobCopier(repository: Repository, session: Session, o
     indexWriter.add(entry)
     options.onWritten?.(entry.sizeBytes)
   }
-  const packWriter = createPackWriter({
-    backend,
-    repositoryId: keyring.repositoryId,
-    group: keyring.group,
-    session: Buffer.from(session.sid, 'hex'),
-    dataKey: session.dataKey,
-    envelopes: session.envelopes,
-    packBytes: config.packBytes,
+  const packWriter = createSessionPacks(repository, session, {
     signal,
     onDurable(entry) {
       const reading = readBack(entry).catch(fail)

@@ -12,7 +12,7 @@ import type { BlobLocation } from './catalogue/catalogue.ts'
 import { type DataKey, openEnvelopes } from './envelope.ts'
 import type { BlobType } from './format.ts'
 import { openFrame } from './frame.ts'
-import { loadIndex } from './index-loader.ts'
+import { loadReadableIndex } from './index-loader.ts'
 import type { Repository } from './repository.ts'
 
 export interface BlobReader {
@@ -74,7 +74,7 @@ export async function openBlobReader(repository: Repository): Promise<BlobReader
       if (found instanceof Uint8Array) return found
       if (!reloaded) {
         reloaded = true
-        await loadIndex(repository, { referring: 'as before' })
+        await loadReadableIndex(repository, { referring: 'as before' })
         const again = await tryLocations(type, id)
         if (again instanceof Uint8Array) return again
       }

@@ -10,8 +10,7 @@ import { asCount, asI64, asMap, asText, asTexts, decodeCbor, encodeCbor } from '
 import { BackupError } from '../util/errors.ts'
 import { FRAME_BYTES_DEFAULT, FRAME_BYTES_LIMIT, KIB, PACK_BYTES_DEFAULT, PACK_BYTES_LIMIT, RECORD } from './format.ts'
 import type { Keyring } from './keyring.ts'
-import { openObject, sealObject } from './sealed-object.ts'
-import { decodeSigned, encodeSigned } from './signed.ts'
+import { openRecord, sealRecord } from './signed-record.ts'
 
 export interface RepositoryConfig {
   readonly chunker: ChunkerParams
@@ -50,14 +49,12 @@ export function encodeConfig(keyring: Keyring, config: RepositoryConfig): Uint8A
       [10, [...config.optionalFeatures]],
     ]),
   )
-  return sealObject(keyring, keyring.config, AS, encodeSigned(keyring.signingSeed, keyring.repositoryId, AS, body))
+  return sealRecord(keyring, keyring.config, AS, body)
 }
 
 /** @throws {BackupError} CORRUPT - not the owner's word, too; FEATURE_UNKNOWN - names the features that this nacre lacks */
 export function decodeConfig(keyring: Keyring, bytes: Uint8Array): RepositoryConfig {
-  const { payload } = openObject(keyring, keyring.config, bytes, { types: [AS.type], group: AS.group, name: AS.name }, 'config')
-  const { body } = decodeSigned(payload, keyring.repositoryId, AS, [keyring.ownerPublic], 'config')
-  const map = asMap(decodeCbor(body), 'config')
+  const map = asMap(decodeCbor(openRecord(keyring, keyring.config, bytes, { as: AS, trusted: [keyring.ownerPublic], what: 'config' })), 'config')
   const requiredFeatures = asTexts(map.get(9), 'required features')
   refuseUnknown(requiredFeatures)
   const chunker = {

@@ -9,24 +9,38 @@ import { loadObject, splitName } from './objects.ts'
 import { encodeFence } from './register.ts'
 import type { Repository } from './repository.ts'
 
+/** `fenced`: another has decided the session before, and the race could not be run. */
+export type FenceRace = { readonly kind: 'fit' } | { readonly kind: 'fenced' } | { readonly kind: 'unfit'; readonly reason: string }
+
 /**
  * Fences one's own session by that race.
  * @param name - `<group>/<sid>` of an own session that will not commit
- * @returns what the storage does wrong, or undefined
  */
-export async function raceForFence(repository: Repository, name: string, signal?: AbortSignal): Promise<string | undefined> {
+export async function raceForFence(repository: Repository, name: string, signal?: AbortSignal): Promise<FenceRace> {
   const { backend, keyring } = repository
   const ref = { type: 'snapshots', name } as const
   // Asked first: once there is a register, another prune may remove the session.
-  if (!(await isListed(repository, 'sessions', name, signal))) return 'it does not list the session that was just made'
+  if (!(await isListed(repository, 'sessions', name, signal))) {
+    return (await wasFenced(repository, name, signal)) ? { kind: 'fenced' } : unfitFor('it does not list the session that was just made')
+  }
   const racers = [0, 1].map(() => encodeFence(keyring, name, splitName(name).group))
   const results = await Promise.all(racers.map((bytes) => backend.create(ref, [bytes], { signal })))
   const winners = racers.filter((_, i) => results[i] === 'created')
   // Somebody else may have fenced us before.
-  if (winners.length > 1) return 'two writers of one name were both told that they made it'
-  if (winners.length === 1 && !equalBytes(await loadObject(backend, ref, signal), winners[0]!)) return 'what it kept of two writers of one name is not what it acknowledged'
-  if (!(await isListed(repository, 'snapshots', name, signal))) return 'it does not list what was just made'
-  return undefined
+  if (winners.length > 1) return unfitFor('two writers of one name were both told that they made it')
+  if (winners.length === 1 && !equalBytes(await loadObject(backend, ref, signal), winners[0]!)) return unfitFor('what it kept of two writers of one name is not what it acknowledged')
+  if (!(await isListed(repository, 'snapshots', name, signal))) return unfitFor('it does not list what was just made')
+  return { kind: 'fit' }
+}
+
+/** A session is removed only by who has found its register: it is gone, and that is there. */
+async function wasFenced({ backend }: Repository, name: string, signal: AbortSignal | undefined): Promise<boolean> {
+  if ((await backend.stat({ type: 'sessions', name }, { signal })) !== undefined) return false
+  return (await backend.stat({ type: 'snapshots', name }, { signal })) !== undefined
+}
+
+function unfitFor(reason: string): FenceRace {
+  return { kind: 'unfit', reason }
 }
 
 export function unfit(what: string): BackupError {

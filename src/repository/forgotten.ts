@@ -9,8 +9,7 @@ import { asI64, asMap, asText, decodeCbor, encodeCbor } from '../codec/cbor.ts'
 import { RECORD } from './format.ts'
 import type { Keyring } from './keyring.ts'
 import { splitName } from './objects.ts'
-import { openObject, sealObject } from './sealed-object.ts'
-import { decodeSigned, encodeSigned } from './signed.ts'
+import { openRecord, sealRecord } from './signed-record.ts'
 
 /** Who forgot a snapshot, and when. It decides nothing: that the marker stands there does. */
 export interface Forgetting {
@@ -24,7 +23,7 @@ export interface Forgetting {
 export function encodeForgotten(keyring: Keyring, name: string, forgetting: Forgetting): Uint8Array {
   const as = { type: RECORD.forgotten, group: splitName(name).group, name }
   const body = encodeCbor(new Map<number, unknown>([[1, forgetting.timeNs], [2, forgetting.host], [3, forgetting.user], [4, forgetting.program]]))
-  return sealObject(keyring, keyring.index(as.group), as, encodeSigned(keyring.signingSeed, keyring.repositoryId, as, body))
+  return sealRecord(keyring, keyring.index(as.group), as, body)
 }
 
 /** @throws {BackupError} CORRUPT - not the owner's word: it is never obeyed */
@@ -37,10 +36,8 @@ export function decodeForgotten(keyring: Keyring, name: string, bytes: Uint8Arra
  * @throws {BackupError} CORRUPT
  */
 export function forgottenBody(keyring: Keyring, name: string, bytes: Uint8Array): Uint8Array {
-  const what = `the marker forgotten/${name}`
   const as = { type: RECORD.forgotten, group: splitName(name).group, name }
-  const { payload } = openObject(keyring, keyring.index(as.group), bytes, { types: [as.type], group: as.group, name }, what)
-  return decodeSigned(payload, keyring.repositoryId, as, [keyring.ownerPublic], what).body
+  return openRecord(keyring, keyring.index(as.group), bytes, { as, trusted: [keyring.ownerPublic], what: `the marker forgotten/${name}` })
 }
 
 export function forgettingOf(body: Uint8Array): Forgetting {

@@ -13,8 +13,7 @@ import { dataView, toHex } from '../util/bytes.ts'
 import { BackupError } from '../util/errors.ts'
 import { ID_BYTES, RECORD, SID_BYTES } from './format.ts'
 import type { Keyring } from './keyring.ts'
-import { openObject, sealObject } from './sealed-object.ts'
-import { decodeSigned, encodeSigned } from './signed.ts'
+import { openRecord, sealRecord } from './signed-record.ts'
 
 export type GcKind = 'plan' | 'verdict' | 'done'
 
@@ -51,7 +50,7 @@ export function encodeGcRecord(keyring: Keyring, generation: number, kind: GcKin
   if (record.kept !== undefined) map.set(4, groupedIds(record.kept, SID_BYTES))
   if (record.madeNs !== undefined) map.set(5, record.madeNs)
   if (record.index !== undefined) map.set(6, groupedIds(record.index, ID_BYTES))
-  return sealObject(keyring, keyring.gc, as, encodeSigned(keyring.signingSeed, keyring.repositoryId, as, encodeCbor(map)))
+  return sealRecord(keyring, keyring.gc, as, encodeCbor(map))
 }
 
 /** @throws {BackupError} CORRUPT - not the owner's word: it is never obeyed */
@@ -59,8 +58,7 @@ export function decodeGcRecord(keyring: Keyring, generation: number, kind: GcKin
   const name = gcName(generation, kind)
   const what = `gc record ${name}`
   const as = { type: TYPE_OF[kind], group: 0, name }
-  const { payload } = openObject(keyring, keyring.gc, bytes, { types: [as.type], group: 0, name }, what)
-  const map = asMap(decodeCbor(decodeSigned(payload, keyring.repositoryId, as, [keyring.ownerPublic], what).body), what)
+  const map = asMap(decodeCbor(openRecord(keyring, keyring.gc, bytes, { as, trusted: [keyring.ownerPublic], what })), what)
   return {
     packs: split(asBytes(map.get(1), 'packs'), ID_BYTES, what).map(toHex),
     sweep: split(asBytes(map.get(2), 'sweep'), SWEEP_BYTES, what).map(groupedName),

@@ -2,7 +2,7 @@
  * Bringing the catalogue up to date: one list, and the index objects that are new to it. An index
  * object that is gone when it is read was replaced by another: then the list is asked again, once.
  */
-import type { Backend } from '../backend/backend.ts'
+import type { Backend, ObjectInfo } from '../backend/backend.ts'
 import { mapOrdered } from '../util/map-ordered.ts'
 import { BackupError, isBackupError } from '../util/errors.ts'
 import type { Catalogue } from './catalogue/catalogue.ts'
@@ -29,6 +29,8 @@ export interface Referring {
 }
 
 const lastReferring = new WeakMap<Catalogue, Referring>()
+/** Names of damaged objects that the user has been told of. */
+const toldDamage = new WeakMap<Catalogue, Set<string>>()
 
 export interface LoadOptions {
   readonly signal?: AbortSignal | undefined
@@ -40,6 +42,11 @@ export interface LoadOptions {
   readonly referring?: Referring | 'as before' | undefined
   /** Collect damaged index objects instead of throwing at the first. */
   readonly tolerant?: boolean | undefined
+  /**
+   * Read all anew that was absorbed before: for who looks for damage. What is damaged now is known no
+   * more, and is met as if it were new.
+   */
+  readonly afresh?: boolean | undefined
   /** Groups whose index is wanted; by default the holder's own. */
   readonly group?: number | undefined
 }
@@ -63,6 +70,21 @@ export async function loadIndex(repository: Repository, options: LoadOptions = {
   return { catalogue, packs, deadPacks, problems }
 }
 
+/**
+ * The index for whoever can do with what is left of it: a damaged object is told, once, and all that
+ * others state can be read. Who decides what is deleted must not use this.
+ */
+export async function loadReadableIndex(repository: Repository, options: Omit<LoadOptions, 'tolerant'> = {}): Promise<LoadedIndex> {
+  const loaded = await loadIndex(repository, { ...options, tolerant: true })
+  const told = toldDamage.get(loaded.catalogue) ?? new Set()
+  toldDamage.set(loaded.catalogue, told)
+  for (const { name, message } of loaded.problems) {
+    if (!told.has(name)) repository.notice(`index/${name} is damaged and passed over (${message}); "nacre check" tells more`)
+    told.add(name)
+  }
+  return loaded
+}
+
 export async function listPacks(backend: Backend, signal?: AbortSignal): Promise<Map<string, number>> {
   const packs = new Map<string, number>()
   for await (const info of backend.list('packs', { signal })) packs.set(info.name, info.sizeBytes)
@@ -71,23 +93,25 @@ export async function listPacks(backend: Backend, signal?: AbortSignal): Promise
 
 /** undefined when a listed object was gone: list again. */
 async function absorbListed(repository: Repository, catalogue: Catalogue, group: number, options: LoadOptions): Promise<IndexProblem[] | undefined> {
-  const { backend, keyring } = repository
+  const { backend } = repository
   const listed = (await listObjects(backend, 'index', options.signal)).filter((info) => splitName(info.name).group === group)
   const names = new Set(listed.map((info) => info.name))
-  await catalogue.drop([...catalogue.absorbed, ...catalogue.replaced].filter((name) => splitName(name).group === group && !names.has(name)))
+  await catalogue.drop([...catalogue.absorbed.keys(), ...catalogue.replaced].filter((name) => splitName(name).group === group && !names.has(name)))
+  // Names are hashes, so another size is damage; what was learnt from it when it was whole is in no other machine's index.
+  await catalogue.drop(listed.filter(({ name, sizeBytes }) => catalogue.absorbed.has(name) && catalogue.absorbed.get(name) !== sizeBytes).map(({ name }) => name))
+  if (options.afresh === true) await dropDamaged(repository, catalogue, listed, options.signal)
   const problems: IndexProblem[] = []
   const unknown = listed.filter((info) => !catalogue.absorbed.has(info.name) && !catalogue.replaced.has(info.name))
-  const read = async (info: (typeof unknown)[number]): Promise<{ name: string; index: IndexObject | undefined | Error }> => {
+  const read = async (info: ObjectInfo): Promise<{ name: string; sizeBytes: number; index: IndexObject | undefined | Error }> => {
     try {
-      const bytes = await loadObject(backend, info, options.signal)
-      return { name: info.name, index: decodeIndex(keyring, info.name, bytes, trustedWriters(repository, group)) }
+      return { ...info, index: await readIndex(repository, info, options.signal) }
     } catch (error) {
-      if (isBackupError(error, 'BACKEND_NOT_FOUND')) return { name: info.name, index: undefined }
-      if (options.tolerant === true && isBackupError(error, 'CORRUPT')) return { name: info.name, index: error }
+      if (isBackupError(error, 'BACKEND_NOT_FOUND')) return { ...info, index: undefined }
+      if (options.tolerant === true && isBackupError(error, 'CORRUPT')) return { ...info, index: error }
       throw error
     }
   }
-  for await (const { name, index } of mapOrdered(unknown, { concurrency: backend.connections, signal: options.signal }, read)) {
+  for await (const { name, sizeBytes, index } of mapOrdered(unknown, { concurrency: backend.connections, signal: options.signal }, read)) {
     if (index === undefined) return undefined
     if (index instanceof Error) {
       problems.push({ name, message: index.message })
@@ -95,9 +119,32 @@ async function absorbListed(repository: Repository, catalogue: Catalogue, group:
     }
     // Prune leaves what it has replaced until its next generation, for those who are reading a list.
     await catalogue.retire(index.replaces.map((id) => `${group}/${id}`).filter((replaced) => names.has(replaced)), name)
-    if (!catalogue.replaced.has(name)) await catalogue.absorb(name, index.packs)
+    if (!catalogue.replaced.has(name)) await catalogue.absorb(name, sizeBytes, index.packs)
   }
   return problems
+}
+
+async function readIndex(repository: Repository, info: ObjectInfo, signal: AbortSignal | undefined): Promise<IndexObject> {
+  return decodeIndex(repository.keyring, info.name, await loadObject(repository.backend, info, signal), trustedWriters(repository, splitName(info.name).group))
+}
+
+/** Lets the catalogue forget what can no longer be read as it was. */
+async function dropDamaged(repository: Repository, catalogue: Catalogue, listed: readonly ObjectInfo[], signal: AbortSignal | undefined): Promise<void> {
+  const known = listed.filter(({ name }) => catalogue.absorbed.has(name) || catalogue.replaced.has(name))
+  const isDamaged = async (info: ObjectInfo): Promise<string | undefined> => {
+    try {
+      await readIndex(repository, info, signal)
+      return undefined
+    } catch (error) {
+      if (isBackupError(error, 'CORRUPT')) return info.name
+      // Replaced meanwhile: who reads what is new finds out.
+      if (!isBackupError(error, 'BACKEND_NOT_FOUND')) throw error
+      return undefined
+    }
+  }
+  const damaged: string[] = []
+  for await (const name of mapOrdered(known, { concurrency: repository.backend.connections, signal }, isDamaged)) if (name !== undefined) damaged.push(name)
+  await catalogue.drop(damaged)
 }
 
 /** Public keys whose index objects, sessions and snapshots count in the group. */

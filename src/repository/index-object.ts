@@ -10,8 +10,7 @@ import { ID_BYTES, RECORD } from './format.ts'
 import type { Keyring } from './keyring.ts'
 import { splitName } from './objects.ts'
 import { type PackEntry, packEntriesFromCbor, packEntryToCbor } from './pack-entry.ts'
-import { openObject, sealObject } from './sealed-object.ts'
-import { decodeSigned, encodeSigned } from './signed.ts'
+import { openRecord, sealRecord } from './signed-record.ts'
 
 export interface IndexObject {
   readonly packs: readonly PackEntry[]
@@ -23,7 +22,7 @@ export function encodeIndex(keyring: Keyring, group: number, index: IndexObject)
   const as = { type: RECORD.index, group, name: '' }
   const replaces = index.replaces.map((id) => new Uint8Array(Buffer.from(id, 'hex')))
   const body = encodeCbor(new Map<number, unknown>([[1, index.packs.map(packEntryToCbor)], [2, replaces]]))
-  const bytes = sealObject(keyring, keyring.index(group), as, encodeSigned(keyring.signingSeed, keyring.repositoryId, as, body))
+  const bytes = sealRecord(keyring, keyring.index(group), as, body)
   return { name: `${group}/${toHex(sha256(bytes))}`, bytes }
 }
 
@@ -38,8 +37,7 @@ export function decodeIndex(keyring: Keyring, name: string, bytes: Uint8Array, t
   // The name is the hash: an older object put under a newer one's name is not that one.
   if (toHex(sha256(bytes)) !== id) throw new BackupError('CORRUPT', `${what} has other bytes than those that gave it its name`)
   const as = { type: RECORD.index, group, name: '' }
-  const { payload } = openObject(keyring, keyring.index(group), bytes, { types: [as.type], group, name: '' }, what)
-  const map = asMap(decodeCbor(decodeSigned(payload, keyring.repositoryId, as, trusted, what).body), what)
+  const map = asMap(decodeCbor(openRecord(keyring, keyring.index(group), bytes, { as, trusted, what })), what)
   return {
     packs: packEntriesFromCbor(map.get(1)),
     replaces: asArray(map.get(2), 'replaced ids').map((id) => toHex(asBytes(id, 'index id', ID_BYTES))),

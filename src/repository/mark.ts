@@ -13,8 +13,7 @@ import { BackupError } from '../util/errors.ts'
 import { RECORD } from './format.ts'
 import type { Keyring } from './keyring.ts'
 import { splitName } from './objects.ts'
-import { openObject, sealObject } from './sealed-object.ts'
-import { decodeSigned, encodeSigned } from './signed.ts'
+import { openRecord, sealRecord } from './signed-record.ts'
 
 /** For ever, or until a time in nanoseconds. */
 export type Pin = 'forever' | bigint
@@ -44,7 +43,7 @@ export function encodeMark(keyring: Keyring, name: string, mark: Mark): Uint8Arr
   if (mark.description !== undefined) map.set(7, mark.description)
   if (mark.pin !== undefined) map.set(8, mark.pin === 'none' ? PIN_NONE : mark.pin === 'forever' ? PIN_FOREVER : PIN_UNTIL)
   if (typeof mark.pin === 'bigint') map.set(9, mark.pin)
-  return sealObject(keyring, keyring.index(as.group), as, encodeSigned(keyring.signingSeed, keyring.repositoryId, as, encodeCbor(map)))
+  return sealRecord(keyring, keyring.index(as.group), as, encodeCbor(map))
 }
 
 /** @throws {BackupError} CORRUPT - not the owner's word: it is never obeyed */
@@ -57,10 +56,8 @@ export function decodeMark(keyring: Keyring, name: string, bytes: Uint8Array): M
  * @throws {BackupError} CORRUPT
  */
 export function markBody(keyring: Keyring, name: string, bytes: Uint8Array): Uint8Array {
-  const what = `the mark marks/${name}`
   const as = { type: RECORD.mark, group: splitName(name).group, name }
-  const { payload } = openObject(keyring, keyring.index(as.group), bytes, { types: [as.type], group: as.group, name }, what)
-  return decodeSigned(payload, keyring.repositoryId, as, [keyring.ownerPublic], what).body
+  return openRecord(keyring, keyring.index(as.group), bytes, { as, trusted: [keyring.ownerPublic], what: `the mark marks/${name}` })
 }
 
 /** @throws {BackupError} CORRUPT - also for a kind of pin that is not known: to pass it over could lose what it keeps */

@@ -45,6 +45,8 @@ export interface MarkList {
 
 interface LoaderOptions {
   readonly signal?: AbortSignal | undefined
+  /** Read all anew that is remembered from before: for who looks for damage. */
+  readonly afresh?: boolean | undefined
 }
 
 type MarkerType = 'forgotten' | 'marks'
@@ -109,11 +111,12 @@ interface MarkerReader {
   remember(): void
 }
 
-async function openReader(repository: Repository, type: MarkerType, { signal }: LoaderOptions): Promise<MarkerReader> {
+async function openReader(repository: Repository, type: MarkerType, { signal, afresh }: LoaderOptions): Promise<MarkerReader> {
   const { backend, keyring } = repository
   const { rows } = await repository.catalogue()
   const key = deriveKey(keyring.blobId(keyring.group, 'tree'), keyring.repositoryId, 'catalogue markers')
-  const known = decodeRow(key, type, rows.get('marker', utf8(type)))
+  const remembered = decodeRow(key, type, rows.get('marker', utf8(type)))
+  const known = afresh === true ? new Map<string, Uint8Array>() : remembered
   const used = new Map<string, Uint8Array>()
   const problems: MarkerProblem[] = []
   const load = async (info: ObjectInfo): Promise<{ name: string; body: Uint8Array | undefined | MarkerProblem }> => {
@@ -151,7 +154,7 @@ async function openReader(repository: Repository, type: MarkerType, { signal }: 
       }
     },
     remember() {
-      const isSame = known.size === used.size && [...used.keys()].every((name) => known.has(name))
+      const isSame = remembered.size === used.size && [...used.keys()].every((name) => remembered.has(name))
       if (!isSame) rows.put('marker', utf8(type), seal(key, encodeCbor([...used].flat()), utf8(type)))
     },
   }

@@ -14,8 +14,9 @@ import { type DataKey, type Envelope, envelopesFromCbor, envelopesToCbor, openEn
 import { RECORD } from './format.ts'
 import { decodeHeader, encodeHeader, requireHeader } from './header.ts'
 import type { Keyring } from './keyring.ts'
-import { sealObject } from './sealed-object.ts'
+import { naming } from './sealed-object.ts'
 import { decodeSigned, encodeSigned } from './signed.ts'
+import { openRecord, sealRecord } from './signed-record.ts'
 
 /** A snapshot's record, opaque here: what it says is the business of the floor above. */
 export type RegisterContent = { readonly kind: 'snapshot'; readonly body: Uint8Array } | { readonly kind: 'fence' }
@@ -33,8 +34,7 @@ export function encodeSnapshotRegister(keyring: Keyring, name: string, dataKey: 
 
 export function encodeFence(keyring: Keyring, name: string, group: number): Uint8Array {
   const as = { type: RECORD.fence, group, name }
-  const body = encodeCbor(new Map<number, unknown>())
-  return sealObject(keyring, keyring.gc, as, encodeSigned(keyring.signingSeed, keyring.repositoryId, as, body))
+  return sealRecord(keyring, keyring.gc, as, encodeCbor(new Map<number, unknown>()))
 }
 
 /**
@@ -46,16 +46,15 @@ export function decodeRegister(keyring: Keyring, group: number, name: string, by
   const { header, headerBytes, body } = decodeHeader(bytes, what)
   requireHeader(header, { types: [RECORD.snapshot, RECORD.fence], repositoryId: keyring.repositoryId, group, name }, what)
   if (header.type === RECORD.fence) {
-    const payload = open(keyring.gc, body, headerBytes)
     // Anyone may fence its own session; the owner fences any.
-    decodeSigned(payload, keyring.repositoryId, { type: RECORD.fence, group, name }, [keyring.ownerPublic, ...trusted], what)
+    openRecord(keyring, keyring.gc, bytes, { as: { type: RECORD.fence, group, name }, trusted: [keyring.ownerPublic, ...trusted], what })
     return { kind: 'fence' }
   }
   const clearBytes = body.length < 2 ? Number.POSITIVE_INFINITY : 2 + dataView(body).getUint16(0, true)
   if (body.length < clearBytes) throw new BackupError('CORRUPT', `${what} is cut short`)
-  const dataKey = openEnvelopes(keyring, group, envelopesFromCbor(decodeCbor(body.subarray(2, clearBytes))), header.keyId)
+  const dataKey = naming(what, () => openEnvelopes(keyring, group, envelopesFromCbor(decodeCbor(body.subarray(2, clearBytes))), header.keyId))
   const clear = concatBytes(headerBytes, body.subarray(0, clearBytes))
-  const payload = open(dataKey.key, body.subarray(clearBytes), clear)
+  const payload = naming(what, () => open(dataKey.key, body.subarray(clearBytes), clear))
   const record = decodeSigned(payload, keyring.repositoryId, { type: RECORD.snapshot, group, name }, trusted, what)
   return { kind: 'snapshot', body: record.body }
 }

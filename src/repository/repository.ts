@@ -3,7 +3,7 @@
  * of this machine. Features are functions that take one; it has few methods of its own.
  */
 import { join } from 'node:path'
-import type { Backend } from '../backend/backend.ts'
+import type { Backend, ObjectRef } from '../backend/backend.ts'
 import { requireSuitable } from '../backend/probe.ts'
 import { type ChunkerParams, chunkerParams } from '../chunker/params.ts'
 import { randomBytes } from '../crypto/derive.ts'
@@ -13,6 +13,7 @@ import { toHex } from '../util/bytes.ts'
 import { BackupError, isBackupError } from '../util/errors.ts'
 import { programVersion } from '../util/version-file.ts'
 import type { Catalogue } from './catalogue/catalogue.ts'
+import { isMade } from './catalogue/make-folders.ts'
 import { decodeConfig, encodeConfig, newConfig, type RepositoryConfig } from './config.ts'
 import { OWNER_GROUP, RECORD, REPOSITORY_ID_BYTES } from './format.ts'
 import { decodeHeader, requireHeader } from './header.ts'
@@ -61,17 +62,20 @@ export interface OpenOptions {
 }
 
 const CONFIG = { type: 'config', name: 'config' } as const
+const CONFIG_ADVICE = 'Put a copy of the object "config" back: it is small, and never changes after init'
 
 /**
  * Makes a repository in an empty place. The config comes last and is created only if absent, so
  * there is a repository or there is none, and an existing one is never touched.
  * @returns the repository's id and the id of its first key slot
- * @throws {BackupError} REPOSITORY_EXISTS, BACKEND_UNSUITABLE (the storage was tried, and failed), PASSWORD_REFUSED, INVALID_ARGUMENT
+ * @throws {BackupError} REPOSITORY_EXISTS (also when only the config is missing), BACKEND_UNSUITABLE (the storage was tried, and failed), PASSWORD_REFUSED, INVALID_ARGUMENT
  */
 export async function createRepository(options: CreateOptions): Promise<{ id: string; slotId: string; chunker: ChunkerParams }> {
   const { backend } = options
   const chunker = chunkerParams(options.chunkBytes)
   if ((await backend.stat(CONFIG)) !== undefined) throw alreadyThere(backend)
+  const remains = await firstOfRepository(backend)
+  if (remains !== undefined) throw new BackupError('REPOSITORY_EXISTS', `${withoutConfig(backend, remains)} Nothing was touched`, { path: backend.location })
   await requireSuitable(backend)
   const repositoryId = randomBytes(REPOSITORY_ID_BYTES)
   const bundle = ownerBundle(randomBytes(32))
@@ -91,6 +95,18 @@ function alreadyThere(backend: Backend): BackupError {
   return new BackupError('REPOSITORY_EXISTS', `there is a repository at ${backend.location} already; it was left as it is`)
 }
 
+/** One of the objects that only a repository has; the probes of one that was never made are none. */
+async function firstOfRepository(backend: Backend, signal?: AbortSignal): Promise<ObjectRef | undefined> {
+  for (const type of ['packs', 'index', 'snapshots', 'keys'] as const) for await (const ref of backend.list(type, { signal })) return ref
+  return undefined
+}
+
+/** With nothing but a key, the one that comes first, nothing was ever stored. */
+function withoutConfig({ location }: Backend, { type, name }: ObjectRef): string {
+  if (type === 'keys') return `there is the key slot keys/${name} at ${location} and no config: an init was cut off there, or one is under way, or the config is lost. Nothing is stored there: to begin anew, remove that key slot by hand.`
+  return `there are objects of a repository at ${location} (${type}/${name} for one), but its config is missing. ${CONFIG_ADVICE}.`
+}
+
 /**
  * @throws {BackupError} REPOSITORY_NOT_FOUND, WRONG_PASSWORD, KEY_TAMPERED, REPOSITORY_VERSION,
  * FEATURE_UNKNOWN, CORRUPT
@@ -98,26 +114,35 @@ function alreadyThere(backend: Backend): BackupError {
 export async function openRepository(options: OpenOptions): Promise<Repository> {
   const { backend, signal } = options
   const configBytes = await loadConfig(backend, signal)
-  const { header } = decodeHeader(configBytes, 'config')
-  requireHeader(header, { types: [RECORD.config], repositoryId: header.repositoryId, group: 0, name: 'config' }, 'config')
+  const header = advising(() => {
+    const { header } = decodeHeader(configBytes, 'config')
+    requireHeader(header, { types: [RECORD.config], repositoryId: header.repositoryId, group: 0, name: 'config' }, 'config')
+    return header
+  })
   const id = toHex(header.repositoryId)
   const cacheFolder = join(options.cacheFolder, id)
   const notice = options.onNotice ?? (() => undefined)
   const openCatalogueOnce = catalogueOnce(cacheFolder, notice)
-  // The password takes a seventh of a second on other threads: LevelDB loads meanwhile.
-  const preload = (): void => void import('./catalogue/catalogue.ts').catch(() => undefined)
-  const { bundle, slotId } = await unlock(backend, header.repositoryId, options.password, notice, signal, preload)
-  const keyring = keyringOf(bundle, header.repositoryId)
-  return {
-    id,
-    backend,
-    keyring,
-    config: decodeConfig(keyring, configBytes),
-    cacheFolder,
-    slotId,
-    notice,
-    catalogue: openCatalogueOnce.open,
-    [Symbol.asyncDispose]: openCatalogueOnce.close,
+  // The password takes a seventh of a second on other threads: LevelDB loads meanwhile, and opens what
+  // is there. What fails will fail again for whoever asks for it.
+  const early = (): void => void (isMade(cacheFolder) ? openCatalogueOnce.open() : import('./catalogue/catalogue.ts')).catch(() => undefined)
+  try {
+    const { bundle, slotId } = await unlock(backend, header.repositoryId, options.password, notice, signal, early)
+    const keyring = keyringOf(bundle, header.repositoryId)
+    return {
+      id,
+      backend,
+      keyring,
+      config: advising(() => decodeConfig(keyring, configBytes)),
+      cacheFolder,
+      slotId,
+      notice,
+      catalogue: openCatalogueOnce.open,
+      [Symbol.asyncDispose]: openCatalogueOnce.close,
+    }
+  } catch (error) {
+    await openCatalogueOnce.close()
+    throw error
   }
 }
 
@@ -126,7 +151,18 @@ async function loadConfig(backend: Backend, signal: AbortSignal | undefined): Pr
     return await loadObject(backend, CONFIG, signal)
   } catch (cause) {
     if (!isBackupError(cause, 'BACKEND_NOT_FOUND')) throw cause
+    const remains = await firstOfRepository(backend, signal)
+    if (remains !== undefined) throw new BackupError('CORRUPT', withoutConfig(backend, remains), { cause, path: 'config' })
     throw new BackupError('REPOSITORY_NOT_FOUND', `there is no repository at ${backend.location}; "nacre init" makes one`, { cause, path: backend.location })
+  }
+}
+
+function advising<T>(decode: () => T): T {
+  try {
+    return decode()
+  } catch (cause) {
+    if (!isBackupError(cause, 'CORRUPT')) throw cause
+    throw new BackupError('CORRUPT', `${cause.message}. ${CONFIG_ADVICE}`, { cause, path: 'config' })
   }
 }
 

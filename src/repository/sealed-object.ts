@@ -4,6 +4,7 @@
  */
 import { open, seal } from '../crypto/aead.ts'
 import { concatBytes } from '../util/bytes.ts'
+import { BackupError, isBackupError } from '../util/errors.ts'
 import type { RecordType } from './format.ts'
 import { decodeHeader, encodeHeader, type Expected, type Header, requireHeader } from './header.ts'
 import { type Keyring, keyName } from './keyring.ts'
@@ -28,5 +29,15 @@ export function sealObject(keyring: Keyring, key: Uint8Array, as: SealedAs, payl
 export function openObject(keyring: Keyring, key: Uint8Array, bytes: Uint8Array, expected: Omit<Expected, 'repositoryId'>, what: string): { header: Header; payload: Uint8Array } {
   const { header, headerBytes, body } = decodeHeader(bytes, what)
   requireHeader(header, { ...expected, repositoryId: keyring.repositoryId }, what)
-  return { header, payload: open(key, body, headerBytes) }
+  return { header, payload: naming(what, () => open(key, body, headerBytes)) }
+}
+
+/** Ciphers know no objects: what they refuse is told with the name of what was read. */
+export function naming<T>(what: string, openIt: () => T): T {
+  try {
+    return openIt()
+  } catch (cause) {
+    if (!isBackupError(cause, 'CORRUPT')) throw cause
+    throw new BackupError('CORRUPT', `${what} cannot be opened: ${cause.message}`, { cause })
+  }
 }

@@ -6,8 +6,7 @@ import { asArray, asBytes, asI64, asMap, asText, type CborMap, decodeCbor, encod
 import { fromHex, toHex } from '../util/bytes.ts'
 import { RECORD, SID_BYTES } from './format.ts'
 import type { Keyring } from './keyring.ts'
-import { openObject, sealObject } from './sealed-object.ts'
-import { decodeSigned, encodeSigned } from './signed.ts'
+import { openRecord, sealRecord } from './signed-record.ts'
 
 export interface SessionInfo {
   readonly startedNs: bigint
@@ -24,15 +23,13 @@ export function encodeSession(keyring: Keyring, name: string, info: SessionInfo)
   const as = { type: RECORD.session, group: keyring.group, name }
   const map: CborMap = new Map<number, unknown>([[1, info.startedNs], [2, info.host], [3, info.user], [4, info.program], [5, info.kind]])
   if (info.adopts !== undefined && info.adopts.length > 0) map.set(6, info.adopts.map(fromHex))
-  const body = encodeCbor(map)
-  return sealObject(keyring, keyring.index(keyring.group), as, encodeSigned(keyring.signingSeed, keyring.repositoryId, as, body))
+  return sealRecord(keyring, keyring.index(keyring.group), as, encodeCbor(map))
 }
 
 export function decodeSession(keyring: Keyring, group: number, name: string, bytes: Uint8Array, trusted: readonly Uint8Array[]): SessionInfo {
   const what = `session ${name}`
   const as = { type: RECORD.session, group, name }
-  const { payload } = openObject(keyring, keyring.index(group), bytes, { types: [as.type], group, name }, what)
-  const map = asMap(decodeCbor(decodeSigned(payload, keyring.repositoryId, as, trusted, what).body), what)
+  const map = asMap(decodeCbor(openRecord(keyring, keyring.index(group), bytes, { as, trusted, what })), what)
   return {
     startedNs: asI64(map.get(1), 'start'),
     host: asText(map.get(2), 'host'),

@@ -16,7 +16,7 @@ import type { DataKey, Envelope } from './envelope.ts'
 import { newDataKey, wrapDataKey } from './envelope.ts'
 import { SID_BYTES } from './format.ts'
 import { type GcState, readGcState } from './gc-state.ts'
-import { type LoadedIndex, loadIndex } from './index-loader.ts'
+import { type LoadedIndex, loadReadableIndex } from './index-loader.ts'
 import { loadObject } from './objects.ts'
 import { encodeFence, encodeSnapshotRegister, looksLikeFence } from './register.ts'
 import type { Person, Repository } from './repository.ts'
@@ -58,7 +58,7 @@ export async function beginSession(repository: Repository, options: SessionOptio
   const dataKey = newDataKey(keyring.repositoryId)
   const envelopes = [wrapDataKey(keyring, keyring.group, dataKey)]
   let gc = await readGcState(repository, signal)
-  let index = await loadIndex(repository, { signal, referring: gc })
+  let index = await loadReadableIndex(repository, { signal, referring: gc })
 
   return {
     sid,
@@ -75,7 +75,7 @@ export async function beginSession(repository: Repository, options: SessionOptio
       const before = gc.condemned
       gc = await readGcState(repository, signal)
       const isMore = [...gc.condemned].some((pack) => !before.has(pack))
-      if (isMore) index = await loadIndex(repository, { signal, referring: gc })
+      if (isMore) index = await loadReadableIndex(repository, { signal, referring: gc })
       return isMore
     },
     async commit(body) {

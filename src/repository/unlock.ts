@@ -38,12 +38,12 @@ export async function loadSlots(backend: Backend, repositoryId: Uint8Array, sign
     try {
       const slot = decodeSlot(info.name, await loadObject(backend, info, signal))
       if (equalBytes(slot.repositoryId, repositoryId)) slots.push(slot)
-      else problems.push(new BackupError('KEY_TAMPERED', `key slot ${info.name.slice(0, 8)} belongs to another repository`))
+      else problems.push(new BackupError('KEY_TAMPERED', `key slot ${info.name.slice(0, 8)} and the config belong to different repositories: one of them is damaged, or was put there from elsewhere`, { path: `keys/${info.name}` }))
     } catch (error) {
       if (isBackupError(error, 'BACKEND_NOT_FOUND')) continue
       if (!isBackupError(error)) throw error
       if (error.code.startsWith('BACKEND')) throw error
-      problems.push(error.code === 'KEY_TAMPERED' ? error : new BackupError('KEY_TAMPERED', messageOf(error), { cause: error }))
+      problems.push(new BackupError('KEY_TAMPERED', messageOf(error), { cause: error, path: `keys/${info.name}` }))
     }
   }
   return { slots, problems }

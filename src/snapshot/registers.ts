@@ -5,12 +5,10 @@
  */
 import { mapOrdered } from '../util/map-ordered.ts'
 import { isBackupError } from '../util/errors.ts'
-import { trustedWriters } from '../repository/index-loader.ts'
-import { listObjects, loadObject, splitName } from '../repository/objects.ts'
-import { decodeRegister } from '../repository/register.ts'
+import { listObjects, splitName } from '../repository/objects.ts'
 import type { Repository } from '../repository/repository.ts'
+import { openRegisterReader, type RegisterReaderOptions } from './register-reader.ts'
 import { decodeSnapshot, type Snapshot } from './snapshot.ts'
-import { snapshotCache } from './snapshots.ts'
 
 /** One that cannot be read. */
 export interface RegisterProblem {
@@ -32,9 +30,10 @@ export interface RegisterList {
  * @param swept - names that the newest verdict lists as swept
  * @throws {BackupError} when the list fails, or an object cannot be loaded for a reason that may pass
  */
-export async function loadRegisters(repository: Repository, swept: ReadonlySet<string>, signal?: AbortSignal): Promise<RegisterList> {
-  const { backend, keyring } = repository
-  const cache = snapshotCache(repository, await repository.catalogue())
+export async function loadRegisters(repository: Repository, swept: ReadonlySet<string>, options: RegisterReaderOptions = {}): Promise<RegisterList> {
+  const { backend } = repository
+  const { signal } = options
+  const registers = await openRegisterReader(repository, options)
   const listed = new Set((await listObjects(backend, 'snapshots', signal)).map((info) => info.name))
   const snapshots = new Map<string, Snapshot>()
   const problems: RegisterProblem[] = []
@@ -42,12 +41,8 @@ export async function loadRegisters(repository: Repository, swept: ReadonlySet<s
   const read = async (name: string): Promise<Snapshot | RegisterProblem | undefined> => {
     const { group, id } = splitName(name)
     try {
-      const known = cache.get(name)
-      if (known === 'fence') return undefined
-      if (known !== undefined) return { ...decodeSnapshot(known), id, group }
-      const register = decodeRegister(keyring, group, name, await loadObject(backend, { type: 'snapshots', name }, signal), trustedWriters(repository, group))
-      cache.put(name, register.kind === 'fence' ? 'fence' : register.body)
-      return register.kind === 'fence' ? undefined : { ...decodeSnapshot(register.body), id, group }
+      const body = await registers.read(name)
+      return body === 'fence' ? undefined : { ...decodeSnapshot(body), id, group }
     } catch (error) {
       if (!isBackupError(error) || (error.code.startsWith('BACKEND') && error.code !== 'BACKEND_NOT_FOUND')) throw error
       return { name, message: error.message }

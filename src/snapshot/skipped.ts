@@ -8,7 +8,7 @@ import { dataView } from '../util/bytes.ts'
 import { throwIfAborted } from '../util/errors.ts'
 import { openBlobReader } from '../repository/blob-reader.ts'
 import type { BlobStore } from '../repository/blob-store.ts'
-import { loadIndex } from '../repository/index-loader.ts'
+import { loadReadableIndex } from '../repository/index-loader.ts'
 import type { Repository } from '../repository/repository.ts'
 import { CONTENT_RECORD_BYTES, type Content } from './content.ts'
 import { createContentGatherer } from './file-content.ts'
@@ -76,7 +76,7 @@ export function createSkipLog(store: Pick<BlobStore, 'saveData'>, saveTree: (blo
  */
 export async function* loadSkipped(repository: Repository, snapshot: Snapshot, options: { readonly signal?: AbortSignal | undefined } = {}): AsyncGenerator<Skipped> {
   if (snapshot.skippedAll === undefined) return yield* snapshot.skipped
-  await loadIndex(repository, { signal: options.signal, referring: 'as before' })
+  await loadReadableIndex(repository, { signal: options.signal, referring: 'as before' })
   const reader = await openBlobReader(repository)
   for await (const blobs of (await openTreeReader(repository)).content(snapshot.skippedAll)) {
     for (const { id } of blobs) {

@@ -6,18 +6,13 @@
  * Snapshots are listed first and gc is read last: what a prune takes away in between is then known
  * to be swept, and cannot seem to be there without its marker.
  */
-import { open, seal } from '../crypto/aead.ts'
-import { deriveKey } from '../crypto/derive.ts'
 import { mapOrdered } from '../util/map-ordered.ts'
-import { concatBytes, utf8 } from '../util/bytes.ts'
 import { isBackupError } from '../util/errors.ts'
-import type { Catalogue } from '../repository/catalogue/catalogue.ts'
 import { type GcState, readGcState } from '../repository/gc-state.ts'
-import { trustedWriters } from '../repository/index-loader.ts'
 import { loadForgotten, loadMarks, type MarkList, type MarkerProblem } from '../repository/marker-loader.ts'
-import { listObjects, loadObject, splitName } from '../repository/objects.ts'
-import { decodeRegister } from '../repository/register.ts'
+import { listObjects, splitName } from '../repository/objects.ts'
 import type { Repository } from '../repository/repository.ts'
+import { openRegisterReader } from './register-reader.ts'
 import { decodeSnapshot, markedSnapshot, type Snapshot } from './snapshot.ts'
 
 export interface SnapshotProblem {
@@ -51,21 +46,21 @@ export interface MissingSnapshot {
 export interface LoadSnapshotsOptions {
   readonly signal?: AbortSignal | undefined
   readonly gc?: GcState | undefined
+  /** Read all anew that is remembered from before: for who looks for damage. */
+  readonly afresh?: boolean | undefined
   /** Whether marks are applied; true by default. Whoever looks at hosts and paths only needs none. */
   readonly marks?: boolean | undefined
 }
 
-const FENCE = Uint8Array.of(0)
-const SNAPSHOT = Uint8Array.of(1)
 const NO_MARKS: MarkList = { marks: new Map(), problems: [] }
 
 /** @throws {BackupError} when a list fails: a failed list is never taken for an empty one */
 export async function loadSnapshots(repository: Repository, options: LoadSnapshotsOptions = {}): Promise<SnapshotList> {
   const { backend, keyring } = repository
-  const { signal } = options
-  const cache = snapshotCache(repository, await repository.catalogue())
+  const { signal, afresh } = options
+  const registers = await openRegisterReader(repository, { signal, afresh })
   const listed = (await listObjects(backend, 'snapshots', signal)).filter((info) => keyring.role === 'owner' || splitName(info.name).group === keyring.group)
-  const [markers, marked] = await Promise.all([loadForgotten(repository, { signal }), options.marks === false ? NO_MARKS : loadMarks(repository, { signal })])
+  const [markers, marked] = await Promise.all([loadForgotten(repository, { signal, afresh }), options.marks === false ? NO_MARKS : loadMarks(repository, { signal, afresh })])
   const { swept } = options.gc ?? (await readGcState(repository, signal))
   const wanted = listed.filter((info) => !swept.has(info.name))
   const problems: SnapshotProblem[] = []
@@ -73,14 +68,9 @@ export async function loadSnapshots(repository: Repository, options: LoadSnapsho
   const read = async (name: string): Promise<Snapshot | SnapshotProblem | undefined> => {
     const { group, id } = splitName(name)
     const forgotten = markers.forgotten.get(name)
-    const snapshotOf = (body: Uint8Array): Snapshot => ({ ...markedSnapshot(decodeSnapshot(body), id, group, marked.marks.get(name)?.mark), forgotten })
     try {
-      const known = cache.get(name)
-      if (known === 'fence') return undefined
-      if (known !== undefined) return snapshotOf(known)
-      const register = decodeRegister(keyring, group, name, await loadObject(backend, { type: 'snapshots', name }, signal), trustedWriters(repository, group))
-      cache.put(name, register.kind === 'fence' ? 'fence' : register.body)
-      return register.kind === 'fence' ? undefined : snapshotOf(register.body)
+      const body = await registers.read(name)
+      return body === 'fence' ? undefined : { ...markedSnapshot(decodeSnapshot(body), id, group, marked.marks.get(name)?.mark), forgotten }
     } catch (error) {
       // Swept between list and read, or damaged.
       if (isBackupError(error, 'BACKEND_NOT_FOUND')) return undefined
@@ -111,32 +101,4 @@ function missingOf(snapshots: readonly Snapshot[], names: Iterable<string>): Mis
   return snapshots
     .map((namedBy) => ({ name: `${namedBy.group}/${namedBy.previous}`, namedBy }))
     .filter(({ namedBy: { previous } }) => previous !== undefined && !known.has(previous))
-}
-
-export interface SnapshotCache {
-  get(name: string): Uint8Array | 'fence' | undefined
-  put(name: string, body: Uint8Array | 'fence'): void
-}
-
-/** Rows are sealed under a key of their own and begin with what stood in the register. */
-export function snapshotCache(repository: Repository, catalogue: Catalogue): SnapshotCache {
-  const { keyring } = repository
-  const key = deriveKey(keyring.blobId(keyring.group, 'tree'), keyring.repositoryId, 'catalogue snapshots')
-  return {
-    get(name) {
-      const row = catalogue.rows.get('snapshot', utf8(name))
-      if (row === undefined) return undefined
-      try {
-        const plain = open(key, row, utf8(name))
-        return plain[0] === SNAPSHOT[0] ? plain.subarray(1) : 'fence'
-      } catch (error) {
-        if (!isBackupError(error, 'CORRUPT')) throw error
-        return undefined
-      }
-    },
-    put(name, body) {
-      const plain = body === 'fence' ? FENCE : concatBytes(SNAPSHOT, body)
-      catalogue.rows.put('snapshot', utf8(name), seal(key, plain, utf8(name)))
-    },
-  }
 }

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { readdirSync, statSync, unlinkSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -7,6 +8,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 
 import { configRef, gcRef, indexRef, packRef, refKey, snapshotRef } from '../../src/backend/layout.ts'
 import { createLocalRoot, localBackend } from '../../src/backend/local.ts'
+import { withDryRun } from '../../src/backend/with-dry-run.ts'
 import type { Backend } from '../../src/backend/backend.ts'
 import { backendSuite, collect, id, oneOfEach, pattern } from '../suites/backend-suite.ts'
 import { built, filesBelow, ordinaryUser, runAsOrdinaryUser, spawnChild, withFolder } from './local-fixture.ts'
@@ -37,7 +39,7 @@ describe('local: opening', () => {
   test('refuses a file', async () => {
     await withFolder(async (folder) => {
       await fs.writeFile(join(folder, 'file'), '')
-      await expect(localBackend(join(folder, 'file'))).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
+      await expect(localBackend(join(folder, 'file'))).rejects.toMatchObject({ code: 'BACKEND_NOT_FOUND' })
       await expect(createLocalRoot(join(folder, 'file'))).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
       await expect(createLocalRoot(join(folder, 'file/x'))).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
     })
@@ -64,6 +66,56 @@ describe('local: files', () => {
         expect((await fs.stat(path)).mode & 0o7777).toBe(0o400)
         if (ref.type !== 'config') expect((await fs.stat(dirname(path))).mode & 0o777).toBe(0o700)
       }
+    })
+  })
+
+  test('of killed writers are taken away wherever they lie, by age or all, and nothing else is', async () => {
+    await withFolder(async (root) => {
+      const backend = await localBackend(root)
+      for (const ref of oneOfEach()) await backend.create(ref, [pattern(5, 1)])
+      const uuid = '01234567-89ab-4cde-8f01-23456789abcd'
+      const folders = [...new Set(oneOfEach().map((ref) => dirname(refKey(ref))))]
+      const old = folders.map((folder) => join(root, folder, `.tmp-${uuid}`))
+      const young = folders.map((folder) => join(root, folder, `.tmp-${uuid.replace('0', 'f')}`))
+      const strange = [`packs/.tmp-${uuid}x`, '.tmp-1', 'packs/notes', `elsewhere/.tmp-${uuid}`]
+      await fs.mkdir(join(root, 'elsewhere'))
+      await fs.symlink(join(root, 'config'), join(root, 'gc', `.tmp-${uuid.replace('0', 'e')}`))
+      for (const path of [...old, ...young, ...strange.map((path) => join(root, path))]) await fs.writeFile(path, 'litter')
+      const hourAgo = new Date(Date.now() - 3_600_000)
+      for (const path of old) await fs.utimes(path, hourAgo, hourAgo)
+      expect(await backend.removeLeftovers!(2 * 3_600_000)).toEqual({ files: 0, bytes: 0 })
+      expect(await backend.removeLeftovers!(1_800_000)).toEqual({ files: old.length, bytes: 6 * old.length })
+      expect(await withDryRun(backend).removeLeftovers!(undefined)).toEqual({ files: 0, bytes: 0 })
+      expect(await backend.removeLeftovers!(undefined)).toEqual({ files: young.length, bytes: 6 * young.length })
+      expect(await filesBelow(root)).toEqual([...oneOfEach().map(refKey), ...strange, `gc/.tmp-${uuid.replace('0', 'e')}`].sort())
+    })
+  })
+
+  test('that are taken away while they are written are written once more', async () => {
+    await withFolder(async (root) => {
+      const backend = await localBackend(root)
+      await backend.create(gcRef(1, 'plan'), [pattern(9, 1)])
+      const { signal } = new AbortController()
+      let times = 0
+      let most = 1
+      // It is looked at between write and link; by then the file is whole.
+      Object.defineProperty(signal, 'aborted', {
+        get() {
+          for (const name of readdirSync(join(root, 'gc'))) {
+            if (!name.startsWith('.tmp-') || statSync(join(root, 'gc', name)).size < 9 || times >= most) continue
+            unlinkSync(join(root, 'gc', name))
+            times++
+          }
+          return false
+        },
+      })
+      expect(await backend.create(gcRef(2, 'plan'), [pattern(9, 2)], { signal })).toBe('created')
+      expect(times).toBe(1)
+      expect(await backend.create(gcRef(1, 'plan'), [pattern(9, 3)])).toBe('exists')
+      expect(await backend.load(gcRef(2, 'plan'))).toEqual(pattern(9, 2))
+      most = 3
+      await expect(backend.create(gcRef(3, 'plan'), [pattern(9, 3)], { signal })).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
+      expect(await filesBelow(root)).toEqual(['gc/0000000001.plan', 'gc/0000000002.plan'])
     })
   })
 

@@ -39,7 +39,7 @@ test('a full disk ends the backup with 1, and the next one succeeds when there i
   const target = join(at.folder, 'target')
   expect(run('restore', `latest:${source}`, '--target', target)).toMatchObject({ code: 0 })
   execFileSync('diff', ['-r', source, target])
-}, 60_000)
+}, 240_000)
 
 test('a target that is full ends the restore with 1; what is complete stays, and the same restore goes on when there is room', ({ skip }) => {
   const at = place()
@@ -71,4 +71,4 @@ test('a target that is full ends the restore with 1; what is complete stays, and
   // Where there is no room for a second one, what stands there can be written into.
   expect(restore('--overwrite', 'always', '--in-place', '--verify')).toMatchObject({ code: 0 })
   execFileSync('diff', ['-r', source, target])
-}, 120_000)
+}, 240_000)

@@ -24,6 +24,8 @@ beforeEach(async () => {
 })
 afterEach(() => rm(root, { recursive: true, force: true }))
 
+/** Of an index object; any will do. */
+const SIZE = 1234
 const indexName = (seed: number, group = 0): string => `${group}/${toHex(bytesOf(seed + 5_000_000, 32))}`
 
 function expectKnown(catalogue: Catalogue, entry: PackEntry): void {
@@ -50,35 +52,52 @@ describe('the catalogue', () => {
     await using catalogue = await openCatalogue(folder)
     expect(catalogue.has(idOf(1))).toBe(false)
     expect(catalogue.locate(idOf(1))).toEqual([])
-    expect([...catalogue.absorbed]).toEqual([])
+    expect([...catalogue.absorbed.keys()]).toEqual([])
     expect(catalogue.wiped).toBeUndefined()
+  })
+
+  test('knows how large each index object was, and takes one of which it does not know that for new', async () => {
+    {
+      await using catalogue = await openCatalogue(folder)
+      await catalogue.absorb(indexName(1), 5_000_000_000, [packEntryOf(1)])
+      await catalogue.absorb(indexName(2), SIZE, [packEntryOf(2)])
+    }
+    const { Level } = await import('level')
+    const db = new Level<Uint8Array, Uint8Array>(join(folder, 'catalogue-0'), { keyEncoding: 'view', valueEncoding: 'view' })
+    await db.open()
+    for await (const [key, value] of db.iterator()) if (key[0] === 'x'.charCodeAt(0) && toHex(key).endsWith(indexName(2).slice(2))) await db.put(key, value.slice(0, 4))
+    await db.close()
+    await using catalogue = await openCatalogue(folder)
+    expect([...catalogue.absorbed]).toEqual([[indexName(1), 5_000_000_000]])
+    await catalogue.absorb(indexName(2), SIZE, [packEntryOf(2)])
+    for (const entry of [packEntryOf(1), packEntryOf(2)]) expectKnown(catalogue, entry)
   })
 
   test('knows where each blob of an index object lies, and still does when it is opened again', async () => {
     const entries = [packEntryOf(1), packEntryOf(2)]
     {
       await using catalogue = await openCatalogue(folder)
-      await catalogue.absorb(indexName(1), entries)
+      await catalogue.absorb(indexName(1), SIZE, entries)
       for (const entry of entries) expectKnown(catalogue, entry)
     }
     await using again = await openCatalogue(folder)
     for (const entry of entries) expectKnown(again, entry)
-    expect([...again.absorbed]).toEqual([indexName(1)])
+    expect([...again.absorbed.keys()]).toEqual([indexName(1)])
     expect(again.has(idOf(77))).toBe(false)
   })
 
   test('knows all locations of a blob, of one index object and of several', async () => {
     const shared = [idOf(1), idOf(2)]
     await using catalogue = await openCatalogue(folder)
-    await catalogue.absorb(indexName(1), [packEntryOf(1, shared), packEntryOf(2, shared)])
-    await catalogue.absorb(indexName(2), [packEntryOf(3, shared)])
+    await catalogue.absorb(indexName(1), SIZE, [packEntryOf(1, shared), packEntryOf(2, shared)])
+    await catalogue.absorb(indexName(2), SIZE, [packEntryOf(3, shared)])
     expect(catalogue.locate(idOf(1)).map(({ pack }) => pack.packId)).toEqual([1, 2, 3].map((seed) => packEntryOf(seed).packId))
   })
 
   test('takes an index object in once', async () => {
     await using catalogue = await openCatalogue(folder)
-    await catalogue.absorb(indexName(1), [packEntryOf(1)])
-    await catalogue.absorb(indexName(1), [packEntryOf(1)])
+    await catalogue.absorb(indexName(1), SIZE, [packEntryOf(1)])
+    await catalogue.absorb(indexName(1), SIZE, [packEntryOf(1)])
     expect(catalogue.locate(idOf(1000))).toHaveLength(1)
     expect([...catalogue.packs()]).toHaveLength(1)
   })
@@ -87,12 +106,12 @@ describe('the catalogue', () => {
     const shared = [idOf(1), idOf(2)]
     {
       await using catalogue = await openCatalogue(folder)
-      await catalogue.absorb(indexName(1), [packEntryOf(1, shared), packEntryOf(2)])
-      await catalogue.absorb(indexName(2), [packEntryOf(3, shared)])
+      await catalogue.absorb(indexName(1), SIZE, [packEntryOf(1, shared), packEntryOf(2)])
+      await catalogue.absorb(indexName(2), SIZE, [packEntryOf(3, shared)])
       await catalogue.drop([indexName(1)])
       expect(catalogue.locate(idOf(1)).map(({ pack }) => pack.packId)).toEqual([packEntryOf(3).packId])
       expect(catalogue.has(idOf(2000))).toBe(false)
-      expect([...catalogue.absorbed]).toEqual([indexName(2)])
+      expect([...catalogue.absorbed.keys()]).toEqual([indexName(2)])
     }
     await using again = await openCatalogue(folder)
     expect(again.locate(idOf(1)).map(({ pack }) => pack.packId)).toEqual([packEntryOf(3).packId])
@@ -102,7 +121,7 @@ describe('the catalogue', () => {
   test('never gives a dropped object\'s numbers to another, so old rows mean nothing new', async () => {
     for (let round = 0; round < 4; round++) {
       await using catalogue = await openCatalogue(folder)
-      await catalogue.absorb(indexName(round), [packEntryOf(round)])
+      await catalogue.absorb(indexName(round), SIZE, [packEntryOf(round)])
       expectKnown(catalogue, packEntryOf(round))
       for (let before = 0; before < round; before++) expect(catalogue.has(idOf(before * 1000))).toBe(false)
       await catalogue.drop([indexName(round)])
@@ -114,21 +133,21 @@ describe('the catalogue', () => {
 
   test('absorbs an object again that was dropped', async () => {
     await using catalogue = await openCatalogue(folder)
-    await catalogue.absorb(indexName(1), [packEntryOf(1)])
+    await catalogue.absorb(indexName(1), SIZE, [packEntryOf(1)])
     await catalogue.drop([indexName(1)])
-    await catalogue.absorb(indexName(1), [packEntryOf(1)])
+    await catalogue.absorb(indexName(1), SIZE, [packEntryOf(1)])
     expectKnown(catalogue, packEntryOf(1))
     expect(catalogue.locate(idOf(1000))).toHaveLength(1)
   })
 
   test('lets only live packs be referred to, and all that are absorbed later', async () => {
     await using catalogue = await openCatalogue(folder)
-    await catalogue.absorb(indexName(1), [packEntryOf(1), packEntryOf(2)])
+    await catalogue.absorb(indexName(1), SIZE, [packEntryOf(1), packEntryOf(2)])
     expect(catalogue.setLive((pack) => pack.packId !== packEntryOf(1).packId)).toBe(1)
     expect(catalogue.has(idOf(1000))).toBe(false)
     expect(catalogue.locate(idOf(1000))).toEqual([])
     expect(catalogue.has(idOf(2000))).toBe(true)
-    await catalogue.absorb(indexName(2), [packEntryOf(3, [idOf(1000)])])
+    await catalogue.absorb(indexName(2), SIZE, [packEntryOf(3, [idOf(1000)])])
     expect(catalogue.locate(idOf(1000)).map(({ pack }) => pack.packId)).toEqual([packEntryOf(3).packId])
     expect(catalogue.setLive(() => true)).toBe(0)
     expect(catalogue.locate(idOf(1000))).toHaveLength(2)
@@ -136,7 +155,7 @@ describe('the catalogue', () => {
 
   test('forgets which snapshots were whole as soon as an index object is gone', async () => {
     await using catalogue = await openCatalogue(folder)
-    await catalogue.absorb(indexName(1), [packEntryOf(1)])
+    await catalogue.absorb(indexName(1), SIZE, [packEntryOf(1)])
     for (const table of ['whole', 'tree', 'snapshot'] as const) catalogue.rows.put(table, bytesOf(1, 16), Uint8Array.of(7))
     await catalogue.drop([indexName(1)])
     expect(catalogue.rows.get('whole', bytesOf(1, 16))).toBeUndefined()
@@ -156,7 +175,7 @@ describe('the catalogue', () => {
 
   test('gives every blob in the order of the ids, with all its locations', async () => {
     await using catalogue = await openCatalogue(folder)
-    await catalogue.absorb(indexName(1), [packEntryOf(1), packEntryOf(2, [idOf(1000), idOf(5)])])
+    await catalogue.absorb(indexName(1), SIZE, [packEntryOf(1), packEntryOf(2, [idOf(1000), idOf(5)])])
     catalogue.setLive(() => false)
     const seen: string[] = []
     for await (const { id, locations } of catalogue.blobs()) {
@@ -178,7 +197,7 @@ describe('the catalogue', () => {
         try {
           for (const [what, number] of steps) {
             if (what === 'absorb') {
-              await catalogue.absorb(indexName(number), [packEntryOf(number, [...new Map(idsOf(number).map((id) => [toHex(id), id])).values()])])
+              await catalogue.absorb(indexName(number), SIZE, [packEntryOf(number, [...new Map(idsOf(number).map((id) => [toHex(id), id])).values()])])
               model.add(number)
             } else if (what === 'drop') {
               await catalogue.drop([indexName(number)])
@@ -193,7 +212,7 @@ describe('the catalogue', () => {
             expect(new Set(catalogue.locate(idOf(blob)).map(({ pack }) => pack.packId))).toEqual(new Set(wanted))
             expect(catalogue.locate(idOf(blob))).toHaveLength(wanted.length)
           }
-          expect(new Set(catalogue.absorbed)).toEqual(new Set([...model].map((number) => indexName(number))))
+          expect(new Set(catalogue.absorbed.keys())).toEqual(new Set([...model].map((number) => indexName(number))))
         } finally {
           await catalogue[Symbol.asyncDispose]()
         }
@@ -217,13 +236,13 @@ describe('a catalogue\'s folder', () => {
       await using second = await openCatalogue(folder)
       await using third = await openCatalogue(folder)
       expect([first.path, second.path, third.path].map((path) => path.slice(-1))).toEqual(['0', '1', '2'])
-      await first.absorb(indexName(1), [packEntryOf(1)])
-      await second.absorb(indexName(2), [packEntryOf(2)])
+      await first.absorb(indexName(1), SIZE, [packEntryOf(1)])
+      await second.absorb(indexName(2), SIZE, [packEntryOf(2)])
     }
     await using first = await openCatalogue(folder)
     await using second = await openCatalogue(folder)
-    expect([...first.absorbed]).toEqual([indexName(1)])
-    expect([...second.absorbed]).toEqual([indexName(2)])
+    expect([...first.absorbed.keys()]).toEqual([indexName(1)])
+    expect([...second.absorbed.keys()]).toEqual([indexName(2)])
     expect(await cacheEntries(join(root, 'cache'))).toMatchObject([{ catalogues: 3 }])
   })
 
@@ -239,7 +258,7 @@ describe('a catalogue\'s folder', () => {
     await using first = await openCatalogue(folder)
     await (await openCatalogue(folder))[Symbol.asyncDispose]()
     expect(await clearCacheEntry(join(root, 'cache'), 'ab'.repeat(16))).toEqual({ removed: 1, inUse: 1 })
-    await first.absorb(indexName(1), [packEntryOf(1)])
+    await first.absorb(indexName(1), SIZE, [packEntryOf(1)])
     expectKnown(first, packEntryOf(1))
   })
 })
@@ -247,7 +266,7 @@ describe('a catalogue\'s folder', () => {
 describe('a damaged catalogue', () => {
   async function filled(): Promise<string> {
     await using catalogue = await openCatalogue(folder)
-    await catalogue.absorb(indexName(1), [packEntryOf(1)])
+    await catalogue.absorb(indexName(1), SIZE, [packEntryOf(1)])
     return catalogue.path
   }
 
@@ -259,9 +278,9 @@ describe('a damaged catalogue', () => {
       await using catalogue = await openCatalogue(folder)
       expect(catalogue.wiped).toBeTypeOf('string')
       expect(catalogue.path).toBe(path)
-      expect([...catalogue.absorbed]).toEqual([])
+      expect([...catalogue.absorbed.keys()]).toEqual([])
       expect(catalogue.has(idOf(1000))).toBe(false)
-      await catalogue.absorb(indexName(1), [packEntryOf(1)])
+      await catalogue.absorb(indexName(1), SIZE, [packEntryOf(1)])
       expectKnown(catalogue, packEntryOf(1))
     }
   })
@@ -271,7 +290,7 @@ describe('a damaged catalogue', () => {
     for (const name of readdirSync(path)) writeFileSync(join(path, name), bytesOf(1, 5000))
     await using catalogue = await openCatalogue(folder)
     expect(catalogue.wiped).toBeTypeOf('string')
-    expect([...catalogue.absorbed]).toEqual([])
+    expect([...catalogue.absorbed.keys()]).toEqual([])
   })
 
   test('is wiped when another version of nacre made it', async () => {
@@ -282,7 +301,7 @@ describe('a damaged catalogue', () => {
     await db.close()
     await using catalogue = await openCatalogue(folder)
     expect(catalogue.wiped).toContain('another version')
-    expect([...catalogue.absorbed]).toEqual([])
+    expect([...catalogue.absorbed.keys()]).toEqual([])
   })
 
   test('is wiped when a row of it cannot be read', async () => {
@@ -319,26 +338,31 @@ describe('a process that is killed while it absorbs', () => {
   const built = fileURLToPath(new URL('../../dist/repository/catalogue/catalogue.js', import.meta.url))
 
   test.skipIf(!existsSync(built))('leaves a catalogue that opens, and knows whole index objects or nothing of them', async () => {
-    // The child absorbs one index object after another and is killed at some moment.
+    // The child absorbs one index object after another, and is killed some turns of its event loop after it has begun one.
     const script = `
       import { openCatalogue } from ${JSON.stringify(built)}
       const catalogue = await openCatalogue(process.argv[1])
-      setTimeout(() => process.kill(process.pid, 'SIGKILL'), Number(process.argv[2]))
+      const [last, turns] = process.argv.slice(2).map(Number)
       for (let i = 0; ; i++) {
         const id = (n) => { const bytes = new Uint8Array(32); new DataView(bytes.buffer).setUint32(0, i * 1000 + n); return bytes }
         const blobs = new Uint8Array(36 * 500)
         for (let n = 0; n < 500; n++) blobs.set(id(n), n * 36)
         const name = '0/' + i.toString(16).padStart(64, '0')
-        await catalogue.absorb(name, [{ packId: i.toString(16).padStart(64, '0'), sizeBytes: 100, session: new Uint8Array(16), envelopes: [], blobs,
+        const absorbing = catalogue.absorb(name, 1234, [{ packId: i.toString(16).padStart(64, '0'), sizeBytes: 100, session: new Uint8Array(16), envelopes: [], blobs,
           frames: [{ offset: 60, storedBytes: 40, plainBytes: 0, blobCount: 500, codec: 0, blobType: 'data', envelope: 0 }] }])
+        if (i === last) {
+          for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate)
+          process.kill(process.pid, 'SIGKILL')
+        }
+        await absorbing
       }`
     let most = 0
-    for (const delay of [5, 20, 45, 80]) {
-      const ended = spawnSync(process.execPath, ['--input-type=module', '-e', script, folder, String(delay)], { encoding: 'utf8' })
+    for (const [last, turns] of [[0, 0], [3, 1], [8, 2], [20, 5]]) {
+      const ended = spawnSync(process.execPath, ['--input-type=module', '-e', script, folder, String(last), String(turns)], { encoding: 'utf8' })
       expect(ended.signal, ended.stderr).toBe('SIGKILL')
       await using catalogue = await openCatalogue(folder)
       expect(catalogue.wiped).toBeUndefined()
-      for (const name of catalogue.absorbed) {
+      for (const name of catalogue.absorbed.keys()) {
         const i = Number.parseInt(name.slice(2), 16)
         most = Math.max(most, i + 1)
         for (let n = 0; n < 500; n += 7) {
@@ -350,7 +374,7 @@ describe('a process that is killed while it absorbs', () => {
       expect([...catalogue.packs()]).toHaveLength(catalogue.absorbed.size)
     }
     expect(most).toBeGreaterThan(0)
-  })
+  }, 120_000)
 })
 
 describe('rows', () => {

@@ -69,6 +69,35 @@ describe('making and opening a repository', () => {
     await expectRejected(openRepository({ backend, password: passwords[1 - won]!, cacheFolder: '/nonexistent' }), 'WRONG_PASSWORD')
   })
 
+  test('is refused where a repository has lost its config, and opening it says what is missing', async () => {
+    await using at = await memoryRepository()
+    const config = await at.backend.load({ type: 'config', name: 'config' })
+    await at.backend.create({ type: 'packs', name: 'ab'.repeat(32) }, [bytesOf(1, 10)])
+    await at.backend.remove({ type: 'config', name: 'config' })
+    const [key] = await namesIn(at.backend, 'keys')
+    const init = (): Promise<unknown> => createRepository({ backend: at.backend, password: PASSWORD, person: PERSON, kdf: CHEAP_KDF })
+    expect((await expectRejected(init(), 'REPOSITORY_EXISTS')).message).toMatch(/packs\/abab.*config is missing.*Nothing was touched/)
+    expect((await expectRejected(at.open(), 'CORRUPT')).message).toMatch(/config is missing. Put a copy/)
+    await at.backend.remove({ type: 'packs', name: 'ab'.repeat(32) })
+    for (const found of [await expectRejected(init(), 'REPOSITORY_EXISTS'), await expectRejected(at.open(), 'CORRUPT')]) expect(found.message).toContain(`keys/${key}`)
+    expect(await namesIn(at.backend, 'keys')).toEqual([key])
+    expect(await namesIn(at.backend, 'config')).toEqual([])
+    await at.backend.create({ type: 'config', name: 'config' }, [config])
+    expect((await at.open()).id).toBe(at.repository.id)
+  })
+
+  test('names a config that is damaged, wherever it is', async () => {
+    await using at = await memoryRepository()
+    const ref = { type: 'config', name: 'config' } as const
+    const whole = await at.backend.load(ref)
+    for (const damaged of [whole.subarray(0, 0), whole.subarray(0, whole.length - 1), flipped(whole, 0), flipped(whole, 8 * 12), flipped(whole, 8 * 16), flipped(whole, 8 * 33), flipped(whole, whole.length * 8 - 1)]) {
+      await replaceObject(at.backend, ref, damaged)
+      const refused = await at.open().then(() => undefined, (error: unknown) => error as BackupError)
+      expect(refused).toBeInstanceOf(BackupError)
+      expect(refused!.message).toContain('config')
+    }
+  })
+
   test('says that there is none where there is none', async () => {
     await expectRejected(openRepository({ backend: memoryBackend(), password: PASSWORD, cacheFolder: '/nonexistent' }), 'REPOSITORY_NOT_FOUND')
   })

@@ -57,7 +57,7 @@ function readDataOf(args: Arguments): ReadData | undefined {
   if (text === undefined) return args.flag('read-data') ? { kind: 'all' } : undefined
   if (args.flag('read-data')) throw new BackupError('INVALID_ARGUMENT', 'give --read-data or --read-data-subset, not both')
   const percent = /^(\d{1,3}(?:\.\d+)?)%$/.exec(text)?.[1]
-  if (percent !== undefined && Number(percent) <= 100) return { kind: 'percent', percent: Number(percent) }
+  if (percent !== undefined && Number(percent) > 0 && Number(percent) <= 100) return { kind: 'percent', percent: Number(percent) }
   const part = /^(\d{1,6})\/(\d{1,6})$/.exec(text)
   if (part !== null && Number(part[1]) >= 1 && Number(part[1]) <= Number(part[2])) return { kind: 'part', part: Number(part[1]), of: Number(part[2]) }
   const bytes = parseSize(text)
@@ -67,7 +67,7 @@ function readDataOf(args: Arguments): ReadData | undefined {
 
 function findingJson(finding: Finding): unknown {
   const suffers = finding.suffers.map(({ snapshotId, path, part }) => ({ snapshot_id: snapshotId, ...textFields('path', path), ...(part === undefined ? {} : { part }) }))
-  return { type: 'finding', severity: finding.severity, code: finding.code, object: finding.object, message: finding.message, suffers, advice: finding.advice }
+  return { type: 'finding', severity: finding.severity, code: finding.code, object: finding.object, message: finding.message, suffers, ...(finding.blobs === undefined ? {} : { blobs: finding.blobs }), advice: finding.advice }
 }
 
 function tellFinding(output: Output, finding: Finding): void {
@@ -76,5 +76,6 @@ function tellFinding(output: Output, finding: Finding): void {
   const shown = output.isVerbose ? finding.suffers : finding.suffers.slice(0, SUFFERERS_SHOWN)
   for (const { snapshotId, path, part } of shown) line(`  suffers: ${shortId(snapshotId)}${part === undefined ? `:${displayPath(path)}` : ' (its list of skipped files)'}`)
   if (shown.length < finding.suffers.length) line(`  and ${finding.suffers.length - shown.length} more (-v shows all)`)
+  if (output.isVerbose) for (const blobId of finding.blobs ?? []) line(`  blob: ${blobId}`)
   line(`  what to do: ${finding.advice}`)
 }

@@ -39,8 +39,7 @@ export const command: Command = {
     const { args, output, signal } = context
     const target = args.path('target')
     if (target === undefined || target.length === 0) {
-      output.warn(`nacre: where to? name a folder with --target\nusage: nacre ${this.usage}`)
-      return EXIT.usage
+      throw new BackupError('INVALID_ARGUMENT', `where to? name a folder with --target\nusage: nacre ${this.usage}`)
     }
     const { snapshot: text, path } = snapshotPathOf(args.positionals[0]!)
     const threads = threadsOf(args)
@@ -56,17 +55,22 @@ export const command: Command = {
       result = await restore(repository, {
         snapshot, path, target, include: args.texts('include'), exclude: args.texts('exclude'),
         overwrite, inPlace: args.flag('in-place'), delete: args.flag('delete'), deleteInHomeOrRoot: args.flag('delete-in-home-or-root'),
-        confirmDelete: args.flag('yes') ? undefined : (deletion) => askDelete(deletion, shownTarget),
+        confirmDelete: args.flag('yes') ? undefined : (deletion) => askDelete(deletion, shownTarget, signal),
         stripComponents, noDevices: args.flag('no-devices'), noXattrs: args.flag('no-xattrs'),
         dryRun: isDry, verify: args.flag('verify'), sparse: args.flag('sparse'), numericIds: args.flag('numeric-ids'), threads, signal, onEvent: onRestoreEvent(output, progress, target),
       })
     } finally {
       progress.stop()
     }
+    if (args.texts('include').length > 0 && isNothing(result)) throw new BackupError('NOTHING_SELECTED', `nothing in snapshot ${shortId(snapshot.id)} is matched by --include and left by --exclude, so nothing was restored; "nacre ls --recursive" shows what is in it`)
     if (output.isJson) output.json(restoreSummaryJson(snapshot.id, result))
     else tellRestored(output, shortId(snapshot.id), shownTarget, result, isDry)
     return result.problems.length > 0 ? EXIT.incomplete : EXIT.done
   },
+}
+
+function isNothing({ files, folders, others, unchanged, problems, deleted, newer }: RestoreResult): boolean {
+  return files + folders + others + unchanged + problems.length + deleted + newer === 0
 }
 
 const OVERWRITE = ['always', 'if-changed', 'if-newer', 'never'] as const
@@ -84,8 +88,8 @@ function countOf(args: Arguments, name: string): number {
   return Number(text)
 }
 
-async function askDelete({ files, folders }: Deletion, target: string): Promise<boolean> {
-  const answer = await askYes(`Delete ${count(files, 'file')} and ${count(folders, 'folder')} below ${target} that the snapshot does not have?`)
+async function askDelete({ files, folders }: Deletion, target: string, signal: AbortSignal): Promise<boolean> {
+  const answer = await askYes(`Delete ${count(files, 'file')} and ${count(folders, 'folder')} below ${target} that the snapshot does not have?`, signal)
   if (answer === undefined) throw new BackupError('INVALID_ARGUMENT', `--delete would take away ${count(files, 'file')} and ${count(folders, 'folder')} below ${target}, and there is no terminal to ask at: --dry-run shows them, --yes deletes them`)
   return answer
 }

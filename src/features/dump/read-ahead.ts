@@ -11,7 +11,7 @@ import { Lru } from '../../util/lru.ts'
 import { openBlobReader, openDataKeys } from '../../repository/blob-reader.ts'
 import type { BlobLocation } from '../../repository/catalogue/catalogue.ts'
 import { openFrame } from '../../repository/frame.ts'
-import { loadIndex } from '../../repository/index-loader.ts'
+import { loadReadableIndex } from '../../repository/index-loader.ts'
 import type { Repository } from '../../repository/repository.ts'
 import type { ContentBlob } from '../../snapshot/content.ts'
 
@@ -36,7 +36,7 @@ const FRAMES_HELD_BYTES = 32 * 1024 * 1024
 const RUN_BLOBS = 256
 
 export async function openRunReader(repository: Repository, signal: AbortSignal | undefined): Promise<RunReader> {
-  const { catalogue } = await loadIndex(repository, { signal })
+  const { catalogue } = await loadReadableIndex(repository, { signal })
   const { backend, keyring } = repository
   const reader = await openBlobReader(repository)
   const dataKeys = openDataKeys(repository)

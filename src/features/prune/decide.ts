@@ -47,8 +47,10 @@ export interface DecideOptions extends PruneOptions {
 /** @throws {BackupError} PRUNE_REFUSED - a used blob has no copy at all, or something cannot be read */
 export async function decide(repository: Repository, options: DecideOptions): Promise<Decision> {
   const { plan, gc, signal, carried } = options
-  const registers = await loadRegisters(repository, gc.swept, signal)
-  const { forgotten } = await loadForgotten(repository, { signal })
+  // What this very run has read does not change.
+  const afresh = carried === undefined
+  const registers = await loadRegisters(repository, gc.swept, { signal, afresh })
+  const { forgotten } = await loadForgotten(repository, { signal, afresh })
   // A snapshot that was forgotten since the plan counts as kept: sessions may have referred to it.
   const sweep = plan.sweep.filter((name) => forgotten.has(name) && isThere(registers, name))
   const goes = new Set(sweep)

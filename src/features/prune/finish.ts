@@ -78,10 +78,11 @@ async function makeVerdict(repository: Repository, generation: Generation & { re
     tally.rescuedPacks += decision.rescued.length
     return verdict
   } catch (error) {
-    if (!isBackupError(error, 'PRUNE_REFUSED')) throw error
+    if (!isBackupError(error)) throw error
     // Another may have decided and swept while this one looked: then that was all it saw.
     const made = await readGcRecord(repository, generation.number, 'verdict', signal)
     if (made !== undefined) return made
+    if (error.code !== 'PRUNE_REFUSED') throw error
     await closeEmpty(repository, generation.number, gc, options)
     throw error
   }

@@ -4,11 +4,11 @@
  * finished first. Two prunes at once meet at the records, and nothing is lost by it (docs/safety.md).
  */
 import { monotonicMs, nowNs } from '../../util/clock.ts'
-import { BackupError } from '../../util/errors.ts'
+import { BackupError, type ErrorCode } from '../../util/errors.ts'
 import { createGcRecord, type Generation, readGeneration, readNewestGeneration } from '../../repository/gc-generations.ts'
 import { readGcState } from '../../repository/gc-state.ts'
 import { createPackVerifier } from '../../repository/pack-verifier.ts'
-import { raceForFence, unfit } from '../../repository/fence-race.ts'
+import { type FenceRace, raceForFence, unfit } from '../../repository/fence-race.ts'
 import type { Repository } from '../../repository/repository.ts'
 import { beginSession } from '../../repository/session.ts'
 import type { FoundSession } from '../../repository/sessions.ts'
@@ -17,10 +17,12 @@ import { finishGeneration } from './finish.ts'
 import { repack } from './repack.ts'
 import { settleSessions } from './settle.ts'
 import { type Survey, survey } from './survey.ts'
-import type { PruneOptions, PruneResult, PruneTotals, Tally } from './types.ts'
+import { FENCE_AFTER_MS, type PruneOptions, type PruneResult, type PruneTotals, type Tally } from './types.ts'
 
 /** Others may plan first, again and again. */
 const ATTEMPTS = 5
+/** Others may fence a session before its race, too. */
+const RACES = 10
 
 /**
  * @throws {BackupError} PRUNE_REFUSED - something cannot be read, is missing, or a list is not whole:
@@ -32,7 +34,20 @@ export async function prune(repository: Repository, options: PruneOptions): Prom
   const tally: Tally = { deletedPacks: 0, deletedBytes: 0, writtenBytes: 0, sweptSnapshots: 0, rescuedPacks: 0 }
   const run: Run = { repository, options, tally }
   const ended = await runGenerations(run)
+  if (options.dryRun !== true) await removeLeftovers(run)
   return { ...ended, ...tally, durationMs: monotonicMs() - started }
+}
+
+/** What killed writers have left beside the objects: litter, so that it stays is no failure. */
+async function removeLeftovers({ repository, options }: Run): Promise<void> {
+  const olderThanMs = options.exclusive === true ? undefined : (options.fenceAfterMs ?? FENCE_AFTER_MS)
+  try {
+    const removed = await repository.backend.removeLeftovers?.(olderThanMs, { signal: options.signal })
+    if (removed !== undefined && removed.files > 0) options.onEvent?.({ type: 'leftovers', ...removed })
+  } catch (error) {
+    if (!(error instanceof BackupError)) throw error
+    repository.notice(`temporary files of interrupted writes stay: ${error.message}`)
+  }
 }
 
 interface Run {
@@ -55,7 +70,7 @@ async function runGenerations(run: Run): Promise<Ended> {
     const ended = await ownGeneration(run, last)
     if (ended !== undefined) return ended
   }
-  throw new BackupError('BACKEND_FAILED', `other prunes have planned ${ATTEMPTS} times while this one looked; nothing is lost, run it again when they are over`, { retryable: true })
+  throw busy()
 }
 
 function isDone({ done }: Generation): boolean {
@@ -70,14 +85,16 @@ async function ownGeneration(run: Run, last: Generation | undefined): Promise<En
   onEvent?.({ type: 'step', step: 'survey' })
   // Read anew: the last generation may have been finished by another since.
   const before = last === undefined ? undefined : await readGeneration(repository, last.number, signal)
-  const seen = await survey(repository, await readGcState(repository, signal), before, options)
+  const number = (last?.number ?? 0) + 1
+  const look = async (): Promise<Survey> => survey(repository, await readGcState(repository, signal), before, options)
+  const seen = await unlessOvertaken(run, number, look)
+  if (seen === 'overtaken') return undefined
   const { totals } = seen.proposal
   const ended = (outcome: PruneResult['outcome'], generation?: number, waitingFor: readonly FoundSession[] = []): Ended => ({ outcome, generation, plan: totals, waitingFor })
   onEvent?.({ type: 'plan', plan: totals })
   if (isNothing(seen)) return ended('nothing to do')
   if (options.dryRun === true) return ended('planned')
 
-  const number = (last?.number ?? 0) + 1
   await using verifier = createPackVerifier(repository, options.threads, signal)
   const session = await beginSession(repository, { person: options.person, kind: 'prune', signal })
   let isSettled = false
@@ -87,14 +104,17 @@ async function ownGeneration(run: Run, last: Generation | undefined): Promise<En
     if (seen.proposal.repack.length > 0) {
       onEvent?.({ type: 'step', step: 'repack', generation: number })
       const use = seen.used.get(repository.keyring.group)!
-      const done = await repack(repository, session, { ...options, index: seen.index, listed: seen.listed, use, proposal: seen.proposal, verifier })
+      const done = await unlessOvertaken(run, number, () => repack(repository, session, { ...options, index: seen.index, listed: seen.listed, use, proposal: seen.proposal, verifier, isOvertaken: () => isPlanned(run, number) }))
+      if (done === 'overtaken') return undefined
       written = done.written
       condemned = [...condemned, ...done.emptied]
     }
     // Its own session ends here, by a race that shows what the storage does.
-    const wrong = await raceForFence(repository, session.name, signal)
+    const race = await raceForFence(repository, session.name, signal)
     isSettled = true
-    if (wrong !== undefined && options.exclusive !== true) throw unfit(wrong)
+    if (race.kind === 'unfit' && options.exclusive !== true) throw unfit(race.reason)
+    // Another took it for over. What that one may delete stands in a plan of this number: then there is none to make here.
+    if (race.kind === 'fenced') await requireFit(run)
   } finally {
     await session.abandon().catch((error: unknown) => {
       if (isSettled) throw error
@@ -114,16 +134,46 @@ function isNothing({ proposal }: Survey): boolean {
   return proposal.remove.length === 0 && proposal.repack.length === 0 && proposal.totals.sweep.length === 0
 }
 
-/** A session for nothing but the race for its register. */
-async function requireFit({ repository, options }: Run): Promise<void> {
-  const session = await beginSession(repository, { person: options.person, kind: 'prune', signal: options.signal })
-  let wrong: string | undefined
+/**
+ * What `act` gives. Where it meets what is gone or does not fit because another prune has planned a
+ * generation meanwhile, that is no damage: all is to be looked at again.
+ */
+async function unlessOvertaken<T>(run: Run, number: number, act: () => Promise<T>): Promise<T | 'overtaken'> {
   try {
-    wrong = await raceForFence(repository, session.name, options.signal)
-  } finally {
-    await session.abandon().catch(() => undefined)
+    return await act()
+  } catch (error) {
+    if (!(error instanceof BackupError) || !MAY_BE_OVERTAKEN.has(error.code)) throw error
+    if (!(await isPlanned(run, number))) throw error
+    return 'overtaken'
   }
-  if (wrong !== undefined && options.exclusive !== true) throw unfit(wrong)
+}
+
+async function isPlanned({ repository, options }: Run, number: number): Promise<boolean> {
+  const newest = await readNewestGeneration(repository, options.signal)
+  return newest !== undefined && newest.number >= number
+}
+
+const MAY_BE_OVERTAKEN: ReadonlySet<ErrorCode> = new Set(['PRUNE_REFUSED', 'CORRUPT', 'BLOB_MISSING', 'BACKEND_NOT_FOUND', 'BACKEND_TRUNCATED', 'BACKEND_FAILED'])
+
+/** A session for nothing but the race for its register; another one where a prune beside this has ended it first. */
+async function requireFit({ repository, options }: Run): Promise<void> {
+  if (options.exclusive === true) return
+  for (let i = 0; i < RACES; i++) {
+    const session = await beginSession(repository, { person: options.person, kind: 'prune', signal: options.signal })
+    let race: FenceRace
+    try {
+      race = await raceForFence(repository, session.name, options.signal)
+    } finally {
+      await session.abandon().catch(() => undefined)
+    }
+    if (race.kind === 'unfit') throw unfit(race.reason)
+    if (race.kind === 'fit') return
+  }
+  throw busy()
+}
+
+function busy(): BackupError {
+  return new BackupError('BACKEND_FAILED', 'other prunes are at work and were first each time this one looked; nothing is lost, run it again when they are over', { retryable: true })
 }
 
 export type { PruneTotals }

@@ -27,6 +27,8 @@ export interface RepackOptions {
   readonly proposal: Proposal
   readonly threads: number
   readonly verifier: PackVerifier
+  /** Whether another prune has planned since the survey: then it may have deleted what is gone. */
+  readonly isOvertaken: () => Promise<boolean>
   readonly signal?: AbortSignal | undefined
   readonly onEvent?: ((event: PruneEvent) => void) | undefined
 }
@@ -38,6 +40,7 @@ export interface Repacked {
   readonly written: readonly PackEntry[]
 }
 
+/** @throws {BackupError} BACKEND_NOT_FOUND - a pack is gone, and another prune has planned since */
 export async function repack(repository: Repository, session: Session, options: RepackOptions): Promise<Repacked> {
   const { index, use, proposal } = options
   const { group } = repository.keyring
@@ -58,7 +61,7 @@ export async function repack(repository: Repository, session: Session, options: 
       const slot = use.table.find(entry.blobs, at)
       return use.used.has(slot) && !elsewhere.has(slot)
     }
-    const problem = await copyPack(entry, { opener, copier, needs, copied: (at) => elsewhere.add(use.table.find(entry.blobs, at)) })
+    const problem = await copyPack(entry, { opener, copier, needs, isOvertaken: options.isOvertaken, copied: (at) => elsewhere.add(use.table.find(entry.blobs, at)) })
     if (problem === undefined) emptied.push(entry.packId)
     else options.onEvent?.({ type: 'kept', object: `packs/${entry.packId}`, reason: `it cannot be read whole (${problem}); "nacre check --read-data" tells what suffers` })
   }
@@ -110,10 +113,11 @@ interface CopyOptions {
   /** Whether the blob whose record stands there must be copied. */
   readonly needs: (at: number) => boolean
   readonly copied: (at: number) => void
+  readonly isOvertaken: () => Promise<boolean>
 }
 
 /** What keeps the pack from being emptied, if anything does. */
-async function copyPack(entry: PackEntry, { opener, copier, needs, copied }: CopyOptions): Promise<string | undefined> {
+async function copyPack(entry: PackEntry, { opener, copier, needs, copied, isOvertaken }: CopyOptions): Promise<string | undefined> {
   let at = 0
   for (const frame of entry.frames) {
     const end = at + frame.blobCount * BLOB_RECORD_BYTES
@@ -125,6 +129,7 @@ async function copyPack(entry: PackEntry, { opener, copier, needs, copied }: Cop
         plaintext = await opener.open(entry, frame, entry.blobs.subarray(at, end))
       } catch (error) {
         if (!isBackupError(error) || !['CORRUPT', 'BACKEND_NOT_FOUND', 'BACKEND_TRUNCATED'].includes(error.code)) throw error
+        if (error.code === 'BACKEND_NOT_FOUND' && (await isOvertaken())) throw error
         return error.message
       }
       await copier.add(frame.blobType satisfies BlobType, ...chosen(entry.blobs, { from: at, to: end }, plaintext, new Set(wanted)))

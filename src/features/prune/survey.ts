@@ -41,8 +41,9 @@ export async function survey(repository: Repository, gc: GcState, last: Generati
   const { backend, config, keyring } = repository
   const { signal } = options
   const listed = await listPacks(backend, signal)
-  const sessions = (await findSessions(repository, signal)).filter((session) => !session.isDecided && !isDue(session, options))
-  const registers = await loadRegisters(repository, gc.swept, signal)
+  const found = await findSessions(repository, signal)
+  const sessions = found.filter((session) => !session.isDecided && !isDue(session, options))
+  const registers = await loadRegisters(repository, gc.swept, { signal, afresh: true })
   const sweepable = await forgottenSnapshots(repository, registers, options)
   const sweep = new Set(sweepable.due)
   requireComplete(registers, { last, swept: gc.swept, lost: options.lost ?? [], sweep })
@@ -72,7 +73,7 @@ export async function survey(repository: Repository, gc: GcState, last: Generati
     recoverable: sweepable.recoverable,
     keptSnapshots: kept.length,
   })
-  const known = new Set([...registers.listed, ...gc.swept, ...sessions.map((session) => session.name)])
+  const known = new Set([...registers.listed, ...gc.swept, ...found.map((session) => session.name)])
   const unknownSessions = new Set<string>()
   for (const packId of [...proposal.remove, ...proposal.repack.map((pack) => pack.packId)]) {
     const group = usage.packs.get(packId)?.group ?? usage.dead.get(packId)?.group ?? unindexed.get(packId)?.group
@@ -94,7 +95,7 @@ export async function readIndex(repository: Repository, signal: AbortSignal | un
 
 /** Forgotten snapshots that are there: those that may be swept, and how many are kept recoverable. */
 async function forgottenSnapshots(repository: Repository, registers: RegisterList, options: PruneOptions): Promise<{ due: string[]; recoverable: number }> {
-  const { forgotten, problems } = await loadForgotten(repository, { signal: options.signal })
+  const { forgotten, problems } = await loadForgotten(repository, { signal: options.signal, afresh: true })
   for (const problem of problems) repository.notice(`${problem.object} is not the owner's word and is not obeyed: ${problem.message}`)
   const youngest = nowNs() - BigInt(Math.round(options.keepRecoverableMs ?? 0)) * 1_000_000n
   const isYoung = (timeNs: bigint): boolean => (options.keepRecoverableMs ?? 0) > 0 && timeNs > youngest

@@ -40,6 +40,8 @@ export type PruneEvent =
   /** Bytes that were written anew so far. */
   | { readonly type: 'bytes'; readonly bytes: number }
   | { readonly type: 'deleted'; readonly object: string; readonly bytes: number }
+  /** Temporary files that interrupted writes had left. */
+  | { readonly type: 'leftovers'; readonly files: number; readonly bytes: number }
 
 export type PruneStep = 'survey' | 'repack' | 'fence' | 'decide' | 'sweep'
 

@@ -3,15 +3,16 @@
  * keyed by immutable names and can be read from the repository again, so it may be deleted at any
  * time and costs only time.
  *
- * Crash rule: the rows of an index object's packs are written first, then its blobs, and last the
- * row that says "absorbed". Numbers of packs are never given twice, so what a crash leaves behind
- * refers to packs that nobody believes in.
+ * Crash rule: the rows of an index object's packs are written first, then its blobs, and last, or in
+ * one write with these, the row that says "absorbed". Numbers of packs are never given twice, so what
+ * a crash leaves behind refers to packs that nobody believes in.
  */
 import { blobEntries, type PackEntry } from '../pack-entry.ts'
 import { compareBytes, dataView, fromHex, toHex } from '../../util/bytes.ts'
 import { type Database, openDatabase } from './database.ts'
 import { numberName, rowKey, rowName, tableRange } from './keys.ts'
 import { decodeLocation, encodeLocation, type LocationRecord, packNumbersOf, withLocation } from './location-record.ts'
+import { type Operation, type RowStore, rowStoreOver } from './row-store.ts'
 import { decodePackRow, encodePackRow, type PackRow, packRowOf } from './pack-row.ts'
 
 export interface BlobLocation extends LocationRecord {
@@ -22,14 +23,15 @@ export interface Catalogue extends AsyncDisposable {
   readonly path: string
   /** Why an older catalogue was wiped, if one was. */
   readonly wiped: string | undefined
-  /** Names `<group>/<id>` of the index objects whose packs it knows. */
-  readonly absorbed: ReadonlySet<string>
+  /** Names `<group>/<id>` of the index objects whose packs it knows, and the size that each had. */
+  readonly absorbed: ReadonlyMap<string, number>
   /**
    * Takes in an index object.
+   * @param sizeBytes - its own
    * @param isFresh - whether none of its blobs is known yet, as with one just written: saves a
    * look-up for each
    */
-  absorb(indexName: string, packs: readonly PackEntry[], isFresh?: boolean): Promise<void>
+  absorb(indexName: string, sizeBytes: number, packs: readonly PackEntry[], isFresh?: boolean): Promise<void>
   /** Index objects that are listed still and count no more, by name: another restates what they said. */
   readonly replaced: ReadonlySet<string>
   /** Forgets index objects that are gone from the repository, and with them that they replaced others. */
@@ -50,28 +52,16 @@ export interface Catalogue extends AsyncDisposable {
   readonly rows: RowStore
 }
 
-/** Small tables whose rows the caller seals and names. */
-export interface RowStore {
-  get(table: RowTable, name: Uint8Array): Uint8Array | undefined
-  /** Kept in memory until `flush`, or until many have gathered. */
-  put(table: RowTable, name: Uint8Array, value: Uint8Array): void
-  /** As `put`. */
-  remove(table: RowTable, name: Uint8Array): void
-  clear(table: RowTable): Promise<void>
-  flush(): Promise<void>
-}
-
-export type RowTable = 'tree' | 'snapshot' | 'whole' | 'marker' | 'journal'
-
-type Operation = { type: 'put'; key: Uint8Array; value: Uint8Array } | { type: 'del'; key: Uint8Array }
 const BATCH = 8192
 const VERSION = Uint8Array.of(1)
-/** Value of an index object's row that is another's id, not a number of its own. */
+/** Value of an index object's row: number u32 ‖ size of the object as a double; or the id of another that replaces it. */
+const ABSORBED_BYTES = 12
 const REPLACED_BYTES = 32
 const VERSION_KEY = rowKey('version', new Uint8Array(0))
 
 interface Tables {
   readonly indexNumbers: Map<string, number>
+  readonly sizes: Map<string, number>
   /** Names of index objects that count no more, and the id of what replaces each. */
   readonly replaced: Map<string, string>
   /** By number; holes are packs of index objects that are gone. */
@@ -88,7 +78,7 @@ async function readTables(db: Database): Promise<Tables> {
   const version = await db.get(VERSION_KEY)
   if (version === undefined) await db.put(VERSION_KEY, VERSION)
   else if (compareBytes(version, VERSION) !== 0) throw new Error('it was made by another version of nacre')
-  const tables: Tables = { indexNumbers: new Map(), replaced: new Map(), packs: [], nextIndex: 0 }
+  const tables: Tables = { indexNumbers: new Map(), sizes: new Map(), replaced: new Map(), packs: [], nextIndex: 0 }
   const known = new Set<number>()
   for await (const [key, value] of db.iterator(tableRange('index'))) {
     const name = rowName(key)
@@ -97,8 +87,11 @@ async function readTables(db: Database): Promise<Tables> {
       tables.replaced.set(indexName, toHex(value))
       continue
     }
+    // One without a size is from before they were kept: it is read once more.
+    if (value.length !== ABSORBED_BYTES) continue
     const number = dataView(value).getUint32(0, true)
     tables.indexNumbers.set(indexName, number)
+    tables.sizes.set(indexName, dataView(value).getFloat64(4, true))
     known.add(number)
     tables.nextIndex = Math.max(tables.nextIndex, number + 1)
   }
@@ -122,9 +115,8 @@ function indexRowName(indexName: string): Uint8Array {
 }
 
 function catalogueOver(db: Database, path: string, wiped: string | undefined, tables: Tables): Catalogue {
-  const { indexNumbers, replaced, packs } = tables
+  const { indexNumbers, sizes: absorbed, replaced, packs } = tables
   let dead = new Set<number>()
-  const absorbed = new Set(indexNumbers.keys())
   const replacedNames = new Set(replaced.keys())
   const rows = rowStoreOver(db)
 
@@ -154,19 +146,22 @@ function catalogueOver(db: Database, path: string, wiped: string | undefined, ta
     absorbed,
     replaced: replacedNames,
     rows,
-    async absorb(indexName, entries, isFresh = false) {
+    async absorb(indexName, sizeBytes, entries, isFresh = false) {
       if (absorbed.has(indexName)) return
       const indexNumber = tables.nextIndex++
       const first = packs.length
       const rowsOfPacks = entries.map((entry) => packRowOf(entry, indexNumber, Number(indexName.split('/')[0])))
-      await db.batch(rowsOfPacks.map((row, i): Operation => ({ type: 'put', key: rowKey('pack', numberName(first + i)), value: encodePackRow(row) })))
       packs.push(...rowsOfPacks)
-      await writeBlobs(db, entries, { firstPack: first, isFresh, isKnown: (number) => packs[number] !== undefined })
-      const numberValue = new Uint8Array(4)
-      dataView(numberValue).setUint32(0, indexNumber, true)
-      await db.put(rowKey('index', indexRowName(indexName)), numberValue)
+      const value = new Uint8Array(ABSORBED_BYTES)
+      dataView(value).setUint32(0, indexNumber, true)
+      dataView(value).setFloat64(4, sizeBytes, true)
+      await writeBlobs(db, entries, {
+        firstPack: first, isFresh, isKnown: (number) => packs[number] !== undefined,
+        before: rowsOfPacks.map((row, i): Operation => ({ type: 'put', key: rowKey('pack', numberName(first + i)), value: encodePackRow(row) })),
+        after: { type: 'put', key: rowKey('index', indexRowName(indexName)), value },
+      })
       indexNumbers.set(indexName, indexNumber)
-      absorbed.add(indexName)
+      absorbed.set(indexName, sizeBytes)
     },
     async drop(indexNames) {
       if (indexNames.length === 0) return
@@ -247,15 +242,19 @@ interface BlobWriting {
   readonly firstPack: number
   readonly isFresh: boolean
   readonly isKnown: (packNumber: number) => boolean
+  /** Rows that are written with the first blobs, and with the last: most index objects are small, and are one write. */
+  readonly before: readonly Operation[]
+  readonly after: Operation
 }
 
-async function writeBlobs(db: Database, entries: readonly PackEntry[], { firstPack, isFresh, isKnown }: BlobWriting): Promise<void> {
+async function writeBlobs(db: Database, entries: readonly PackEntry[], { firstPack, isFresh, isKnown, before: first, after }: BlobWriting): Promise<void> {
   // One row holds all locations of a blob, so rows of this very batch must be seen as well.
   let gathered = new Map<string, { key: Uint8Array; value: Uint8Array }>()
-  const write = async (): Promise<void> => {
-    const operations: Operation[] = []
-    for (const row of gathered.values()) operations.push({ type: 'put', ...row })
+  let begun: readonly Operation[] = first
+  const write = async (last: readonly Operation[]): Promise<void> => {
+    const operations = [...begun, ...[...gathered.values()].map((row): Operation => ({ type: 'put', ...row })), ...last]
     gathered = new Map()
+    begun = []
     await db.batch(operations)
   }
   for (const [i, entry] of entries.entries()) {
@@ -264,31 +263,8 @@ async function writeBlobs(db: Database, entries: readonly PackEntry[], { firstPa
       const name = Buffer.from(key.buffer).toString('latin1')
       const before = gathered.get(name)?.value ?? (isFresh ? undefined : db.getSync(key))
       gathered.set(name, { key, value: withLocation(before, encodeLocation(firstPack + i, blob), isKnown) })
-      if (gathered.size >= BATCH) await write()
+      if (gathered.size >= BATCH) await write([])
     }
   }
-  await write()
-}
-
-function rowStoreOver(db: Database): RowStore {
-  let waiting: Operation[] = []
-  let writing: Promise<void> = Promise.resolve()
-  const flush = (): Promise<void> => {
-    const operations = waiting
-    waiting = []
-    if (operations.length > 0) writing = writing.then(() => db.batch(operations))
-    return writing
-  }
-  const wait = (operation: Operation): void => {
-    waiting.push(operation)
-    // A failed write shows at the next flush; the rows can be read again from the repository.
-    if (waiting.length >= 512) flush().catch(() => undefined)
-  }
-  return {
-    get: (table, name) => db.getSync(rowKey(table, name)),
-    put: (table, name, value) => wait({ type: 'put', key: rowKey(table, name), value }),
-    remove: (table, name) => wait({ type: 'del', key: rowKey(table, name) }),
-    clear: (table) => db.clear(tableRange(table)),
-    flush,
-  }
+  await write([after])
 }

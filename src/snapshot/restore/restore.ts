@@ -7,7 +7,7 @@ import { monotonicMs } from '../../util/clock.ts'
 import { BackupError } from '../../util/errors.ts'
 import { close } from '../../util/posix/open.ts'
 import { openDataKeys } from '../../repository/blob-reader.ts'
-import { loadIndex } from '../../repository/index-loader.ts'
+import { loadReadableIndex } from '../../repository/index-loader.ts'
 import { startOpenPool } from '../../repository/open-pool.ts'
 import type { Repository } from '../../repository/repository.ts'
 import { joinPath } from '../source-paths.ts'
@@ -37,7 +37,7 @@ export async function restore(repository: Repository, options: RestoreOptions): 
   requireSense(options)
   const { signal, snapshot, overwrite = 'never', threads } = options
   const isDry = options.dryRun === true
-  const { catalogue } = await loadIndex(repository, { signal, group: snapshot.group })
+  const { catalogue } = await loadReadableIndex(repository, { signal, group: snapshot.group })
   const trees = await openTreeReader(repository)
   const selection: Selection = { tree: snapshot.tree, path: options.path, include: options.include ?? [], exclude: options.exclude ?? [], stripComponents: options.stripComponents ?? 0 }
   // Reading the first step finds out whether the path is in the snapshot, before anything is made.
@@ -61,12 +61,12 @@ export async function restore(repository: Repository, options: RestoreOptions): 
       repository, catalogue, trees, dataKeys: openDataKeys(repository), pool, targetFd, signal, group: snapshot.group,
       sparse: options.sparse === true, inPlace: options.inPlace === true, isDry,
       onDone(file, warning) {
-        tally.fileDone(() => joinPath(file.folder, file.node.name), warning)
+        tally.fileDone(file.node.size, () => joinPath(file.folder, file.node.name), warning)
         if (file.replaces) tally.overwritten()
       },
       onPlanned(file, fetched) {
         tally.planned(file.replaces ? 'overwrite' : 'create', joinPath(file.folder, file.node.name), fetched)
-        tally.fileDone(() => file.folder, undefined)
+        tally.fileDone(file.node.size, () => file.folder, undefined)
         if (file.replaces) tally.overwritten()
       },
       onProblem: (file, reason, message) => tally.problem(joinPath(file.folder, file.node.name), reason, message),

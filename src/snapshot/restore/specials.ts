@@ -74,7 +74,7 @@ export function createSpecials({ targetFd, attributesOf, tally, overwrite, isDry
       if (standing === undefined) throw new Refused('the file that it is another name of is newer and was left')
       return tally.newer(pathOf(step))
     }
-    if (isDry) return void ((await place(dirFd, step, standing, () => true)) && tally.fileDone(() => pathOf(step), undefined))
+    if (isDry) return void ((await place(dirFd, step, standing, () => true)) && tally.fileDone(0, () => pathOf(step), undefined))
     const folder = origin.folder.length === 0 ? targetFd : openBeneath(targetFd, origin.folder, O_RDONLY | O_PATH | O_DIRECTORY)
     try {
       const before = statAtIfPresent(folder, origin.node.name)
@@ -86,7 +86,7 @@ export function createSpecials({ targetFd, attributesOf, tally, overwrite, isDry
         if (after?.inode !== before.inode || after.device !== before.device) throw new Refused('somebody exchanged the file while it was linked')
         return true
       })
-      if (isMade) tally.fileDone(() => pathOf(step), undefined)
+      if (isMade) tally.fileDone(0, () => pathOf(step), undefined)
     } finally {
       if (folder !== targetFd) close(folder)
     }

@@ -4,8 +4,8 @@ import { IdSet } from '../../util/id-set.ts'
 import type { PlannedAction, RestoreEvent, RestoreOptions, RestoreProblem, RestoreResult } from './types.ts'
 
 export interface Tally {
-  /** The path is asked for only where there is something to say of it. */
-  fileDone(path: () => Uint8Array, warning: string | undefined): void
+  /** Only now its bytes count as restored. The path is asked for only where there is something to say of it. */
+  fileDone(sizeBytes: number, path: () => Uint8Array, warning: string | undefined): void
   /** Beside `fileDone`, `folderDone` or `otherDone`. */
   overwritten(): void
   deleted(path: Uint8Array): void
@@ -23,7 +23,7 @@ export interface Tally {
   /** Whether anything could not be restored; what was kept does not count. */
   isIncomplete(): boolean
   planned(action: PlannedAction, path: Uint8Array, bytes: number): void
-  /** Written, from the repository. */
+  /** Bytes from the repository that are over with, whatever became of their file. */
   bytes(bytes: number): void
   /** Taken from a file that stood there. */
   reused(bytes: number): void
@@ -44,8 +44,10 @@ export function createTally(options: RestoreOptions): Tally {
     emit({ type: 'warning', path, message })
   }
   return {
-    fileDone(path, message) {
+    fileDone(sizeBytes, path, message) {
       counts.files++
+      counts.bytes += sizeBytes
+      emit({ type: 'done' })
       if (message !== undefined) warning(path(), message)
     },
     overwritten: () => void counts.overwritten++,
@@ -63,6 +65,7 @@ export function createTally(options: RestoreOptions): Tally {
     otherDone: () => void counts.others++,
     unchanged(path) {
       counts.unchanged++
+      emit({ type: 'done' })
       if (options.dryRun === true) emit({ type: 'planned', action: 'same', path, bytes: 0 })
     },
     verified: () => void counts.verified++,
@@ -76,14 +79,8 @@ export function createTally(options: RestoreOptions): Tally {
     },
     hasProblem: (path) => spoilt.size > 0 && spoilt.has(keyOf(path)),
     isIncomplete: () => problems.some(({ reason }) => reason !== 'kept'),
-    planned(action, path, bytes) {
-      counts.bytes += bytes
-      emit({ type: 'planned', action, path, bytes })
-    },
-    bytes(bytes) {
-      counts.bytes += bytes
-      emit({ type: 'bytes', bytes })
-    },
+    planned: (action, path, bytes) => emit({ type: 'planned', action, path, bytes }),
+    bytes: (bytes) => emit({ type: 'bytes', bytes }),
     reused(bytes) {
       counts.bytesReused += bytes
       emit({ type: 'bytes', bytes })

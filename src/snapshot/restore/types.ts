@@ -67,7 +67,10 @@ export interface RestoreOptions {
 
 export type RestoreEvent =
   | { readonly type: 'expectation'; readonly files: number; readonly bytes: number }
+  /** A file is begun. */
   | { readonly type: 'file'; readonly path: Uint8Array }
+  /** A file is restored, or stood there already and is the same. */
+  | { readonly type: 'done' }
   | { readonly type: 'bytes'; readonly bytes: number }
   /** One line of a dry run's plan; `bytes` of content are to come from the repository. */
   | { readonly type: 'planned'; readonly action: PlannedAction; readonly path: Uint8Array; readonly bytes: number }
@@ -100,9 +103,9 @@ export interface RestoreResult {
   readonly folders: number
   /** Links, devices, FIFOs and sockets. */
   readonly others: number
-  /** Bytes of content that came from the repository. */
+  /** Bytes of the files that were restored. */
   readonly bytes: number
-  /** Bytes of content that were taken from the files that stood there. */
+  /** Of these, bytes that were taken from the files that stood there. */
   readonly bytesReused: number
   /** Bytes read from packs, compressed; in a dry run what would be. */
   readonly bytesFetched: number

@@ -1,12 +1,17 @@
 /** Prune beside backups, other prunes, and storage that fails or lies. */
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import type { Backend, ObjectInfo, ObjectRef, ObjectType } from '../../../src/backend/backend.ts'
+import { localBackend } from '../../../src/backend/local.ts'
+import type { PruneEvent } from '../../../src/features/prune/types.ts'
 import { encodeGcRecord, gcName } from '../../../src/repository/gc-record.ts'
 import { encodeSession } from '../../../src/repository/session-object.ts'
 import { nowNs } from '../../../src/util/clock.ts'
 import { BackupError } from '../../../src/util/errors.ts'
 import { namesIn, PERSON, replaceObject } from '../../repository/support.ts'
 import { copyOf } from '../../support/copied.ts'
+import { temporaryFolder } from '../../support/nacre.ts'
 import { flipped } from '../../util/bytes-of.ts'
 import { expectRejected } from '../../util/expect-error.ts'
 import { prunePlace, type PrunePlace } from './place.ts'
@@ -131,6 +136,27 @@ describe('a backup', () => {
   })
 })
 
+test('what killed writers left in the folders goes with a prune that is old enough, and not with a dry run', async () => {
+  const folder = temporaryFolder()
+  await using at = await prunePlace(await localBackend(folder))
+  at.fill(0, 1)
+  await at.keep()
+  const litter = join(folder, 'packs', '.tmp-01234567-89ab-4cde-8f01-23456789abcd')
+  const told: PruneEvent[] = []
+  const onEvent = (event: PruneEvent): void => void (event.type === 'leftovers' && told.push(event))
+  writeFileSync(litter, 'litter')
+  await at.prune({ dryRun: true, exclusive: true, onEvent })
+  await at.prune({ onEvent })
+  expect(existsSync(litter)).toBe(true)
+  await at.prune({ fenceAfterMs: 0, onEvent })
+  expect(existsSync(litter)).toBe(false)
+  writeFileSync(litter, 'more litter')
+  await at.prune({ exclusive: true, onEvent })
+  expect(existsSync(litter)).toBe(false)
+  expect(told).toEqual([{ type: 'leftovers', files: 1, bytes: 6 }, { type: 'leftovers', files: 1, bytes: 11 }])
+  await at.expectWhole()
+})
+
 describe('two prunes at once', () => {
   test('free the same, and lose nothing', async () => {
     await using at = await prunePlace()
@@ -141,6 +167,50 @@ describe('two prunes at once', () => {
     await at.expectWhole()
     await at.prune(NO_UNUSED)
     expect(await at.prune(NO_UNUSED)).toMatchObject({ outcome: 'nothing to do' })
+    await at.expectWhole()
+  })
+
+  test('never blame the storage for each other, round after round', async () => {
+    await using at = await prunePlace()
+    at.fill(0, 6)
+    let last = await at.keep()
+    const repositories = [await at.open(), await at.open()]
+    for (let round = 1; round <= 6; round++) {
+      at.fill(0, 3, round)
+      const next = await at.keep()
+      await at.forget(last)
+      last = next
+      const results = await Promise.allSettled(repositories.map((repository) => at.prune(round % 2 === 0 ? {} : NO_UNUSED, repository)))
+      // One that was second each time gives up, and says so.
+      for (const result of results) if (result.status === 'rejected') expect(result.reason).toMatchObject({ name: 'BackupError', retryable: true })
+      expect(results.some(({ status }) => status === 'fulfilled')).toBe(true)
+      await at.expectRestores(at.repository)
+    }
+    await at.prune(NO_UNUSED)
+    await at.expectWhole()
+  })
+
+  test.each([['with packs to write anew', NO_UNUSED], ['with packs to delete only', {}]])('one that another fences and overtakes looks again, %s', async (_, options) => {
+    await using at = await prunePlace()
+    await history(at)
+    const kept: string[] = []
+    let other: string | undefined
+    const backend: Backend = {
+      ...at.backend,
+      async create(ref, ...rest) {
+        const made = await at.backend.create(ref, ...rest)
+        if (ref.type === 'sessions' && other === undefined) {
+          other = ''
+          other = (await at.prune(options, await at.open())).outcome
+          expect(await namesIn(at.backend, 'sessions')).toEqual([])
+        }
+        return made
+      },
+    }
+    const result = await at.prune({ ...options, onEvent: (event) => event.type === 'kept' && kept.push(event.reason) }, await at.open(backend))
+    expect(other).toBe('done')
+    expect(result).toMatchObject({ outcome: 'nothing to do' })
+    expect(kept).toEqual([])
     await at.expectWhole()
   })
 })
@@ -317,7 +387,7 @@ describe('what is left alone', () => {
     await at.backend.create({ type: 'forgotten', name: `0/${id}` }, [new Uint8Array(200)])
     expect((await at.prune()).outcome).toBe('nothing to do')
     expect(at.notices.join()).toContain('not obeyed')
-    await at.expectWhole()
+    await at.expectRestores(await at.open())
   })
 })
 

@@ -1,0 +1,24 @@
+/** The pack writer of a session: its packs are of the holder's group, and sealed with its data key. */
+import type { PackEntry } from './pack-entry.ts'
+import { createPackWriter, type PackWriter } from './pack-writer.ts'
+import type { Repository } from './repository.ts'
+import type { Session } from './session.ts'
+
+export interface SessionPacksOptions {
+  readonly signal: AbortSignal | undefined
+  /** Called when a pack is durable and its stored size was checked. */
+  readonly onDurable: (pack: PackEntry) => void
+}
+
+export function createSessionPacks({ backend, keyring, config }: Repository, session: Session, options: SessionPacksOptions): PackWriter {
+  return createPackWriter({
+    backend,
+    repositoryId: keyring.repositoryId,
+    group: keyring.group,
+    session: Buffer.from(session.sid, 'hex'),
+    dataKey: session.dataKey,
+    envelopes: session.envelopes,
+    packBytes: config.packBytes,
+    ...options,
+  })
+}
