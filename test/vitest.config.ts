@@ -10,8 +10,9 @@ export default defineConfig({
     globalSetup: ['test/support/services.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // A limit is there for what hangs; on two shared cores a start of the program may take seconds.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     reporters: ['default', countReporter(process.env['TEST_COUNTS_FILE'])],
   },
 })

@@ -25,7 +25,7 @@ const statsAtOnce = 64
 
 /**
  * Opens an existing folder.
- * @throws {BackupError} BACKEND_NOT_FOUND when there is none, BACKEND_DENIED, BACKEND_FAILED
+ * @throws {BackupError} BACKEND_NOT_FOUND when there is none, or something else stands there, BACKEND_DENIED, BACKEND_FAILED
  */
 export async function localBackend(path: string): Promise<Backend> {
   const root = resolve(path)
@@ -194,7 +194,7 @@ async function makeDurably(path: string): Promise<void> {
 async function openRoot(root: string): Promise<LocalFolders> {
   const stats = await unlessErrno(['ENOENT'], () => stat(root))
   if (!stats) throw new BackupError('BACKEND_NOT_FOUND', `there is no folder ${root}`, { path: root })
-  if (!stats.isDirectory()) throw new BackupError('BACKEND_FAILED', `${root} is not a folder`, { path: root })
+  if (!stats.isDirectory()) throw new BackupError('BACKEND_NOT_FOUND', `${root} is not a folder`, { path: root })
   await readdir(root)
   return openLocalFolders(root)
 }

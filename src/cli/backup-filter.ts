@@ -19,10 +19,10 @@ export const FILTER_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   'no-ignore-files': { kind: 'flag', describe: 'do not obey .nacreignore files' },
 }
 
-export async function filterOf(args: Arguments): Promise<FilterOptions> {
+export async function filterOf(args: Arguments, signal: AbortSignal): Promise<FilterOptions> {
   const rules: FilterRule[] = []
   for (const { name, value } of args.inOrder(['exclude', 'iexclude', 'include', 'exclude-file'])) {
-    if (name === 'exclude-file') rules.push(...parsePatternFile(await readInput(value, `--${name}`), value))
+    if (name === 'exclude-file') rules.push(...parsePatternFile(await readInput(value, `--${name}`, signal), value))
     else rules.push({ kind: name === 'include' ? 'include' : 'exclude', ignoreCase: name === 'iexclude', pattern: argumentBytes(value), origin: `--${name}` })
   }
   return {

@@ -17,10 +17,13 @@ export function onEvent(output: Output, progress: Progress, excluded: ExcludedCo
       case 'file':
         return progress.file(event.path)
       case 'bytes':
-        progress.done()
         return progress.bytes(event.bytes)
+      case 'done':
+        return progress.done(event.files)
       case 'excluded':
         return excluded.take(event.path, event.taken)
+      case 'kept':
+        return tellKept(output, event.bytes, 'backup')
       case 'notice':
         return output.warn(`nacre: ${display(event.message)}`)
       case 'skipped': {
@@ -30,6 +33,12 @@ export function onEvent(output: Output, progress: Progress, excluded: ExcludedCo
       }
     }
   }
+}
+
+/** Said once it is so: what was stored is indexed, and whoever stores the same refers to it. */
+export function tellKept(output: Output, bytes: number, work: string): void {
+  if (output.isJson) output.json({ type: 'kept', bytes })
+  else output.warn(`nacre: ${size(bytes)} that were stored so far are kept, and the next ${work} uses them`)
 }
 
 export function summaryJson(result: BackupResult): unknown {

@@ -4,6 +4,7 @@ import { type AsPath, BackupError, type NamedStream } from '../index.ts'
 import type { Arguments, OptionSpec } from './command.ts'
 import { readInput } from './input-file.ts'
 import { argumentBytes } from './raw-arguments.ts'
+import { standardInput } from './standard-input.ts'
 
 export const SOURCE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   'files-from': { kind: 'texts', value: 'FILE', describe: 'back up the paths in a file, one a line; - is the standard input' },
@@ -28,19 +29,19 @@ export async function sourcesOf(args: Arguments, signal: AbortSignal): Promise<S
   if (!isStream && args.text('stdin-filename') !== undefined) throw new BackupError('INVALID_ARGUMENT', '--stdin-filename is for --stdin and --stdin-from-command')
   const positionals = isFromCommand ? args.positionals.slice(0, args.positionals.length - args.rest.length) : args.positionals
   if (positionals.includes('')) throw new BackupError('INVALID_ARGUMENT', 'a PATH is empty: is a variable of the shell unset?')
-  const paths = [...positionals.map(argumentBytes), ...(await listedPaths(args))]
+  const paths = [...positionals.map(argumentBytes), ...(await listedPaths(args, signal))]
   const asPaths = args.texts('as-path').map(asPathOf)
   if (isStream && paths.length + asPaths.length > 0) throw new BackupError('INVALID_ARGUMENT', 'a stream is backed up by itself: give no paths with it')
   if (!isStream && paths.length + asPaths.length === 0) throw new BackupError('INVALID_ARGUMENT', 'what is to be backed up? give a PATH, --files-from, --as-path or --stdin')
   const name = args.path('stdin-filename') ?? 'stdin'
-  const stream = isFromCommand ? commandStream(name, args.rest, signal) : isStream ? { name, chunks: process.stdin as AsyncIterable<Uint8Array>, finish: () => Promise.resolve() } : undefined
+  const stream = isFromCommand ? commandStream(name, args.rest, signal) : isStream ? { name, chunks: standardInput(signal), finish: () => Promise.resolve() } : undefined
   return { paths, asPaths, stream }
 }
 
-async function listedPaths(args: Arguments): Promise<Uint8Array[]> {
+async function listedPaths(args: Arguments, signal: AbortSignal): Promise<Uint8Array[]> {
   const paths: Uint8Array[] = []
   for (const { name, value } of args.inOrder(['files-from', 'files-from0'])) {
-    const bytes = await readInput(value, `--${name}`)
+    const bytes = await readInput(value, `--${name}`, signal)
     const end = name === 'files-from0' ? 0 : 0x0a
     for (let start = 0; start < bytes.length; ) {
       const at = bytes.indexOf(end, start)

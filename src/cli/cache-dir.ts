@@ -12,7 +12,7 @@ export interface CacheDir {
 }
 
 export function cacheDir(given: string | undefined, isOff: boolean, output: Output): CacheDir {
-  if (isOff) return { path: mkdtempSync(join(tmpdir(), 'nacre-cache-')), isTemporary: true }
+  if (isOff) return { path: madeTemporary(), isTemporary: true }
   const named = given ?? process.env['NACRE_CACHE_DIR']
   if (named !== undefined && named !== '') return { path: resolve(named), isTemporary: false }
   const xdg = process.env['XDG_CACHE_HOME']
@@ -23,6 +23,14 @@ export function cacheDir(given: string | undefined, isOff: boolean, output: Outp
   requireOwn(path)
   output.info(`nacre: there is no HOME; the cache is in ${path} (--cache-dir names another folder)`)
   return { path, isTemporary: false }
+}
+
+function madeTemporary(): string {
+  try {
+    return mkdtempSync(join(tmpdir(), 'nacre-cache-'))
+  } catch (cause) {
+    throw new BackupError('INVALID_ARGUMENT', `no temporary cache can be made in ${tmpdir()}: ${(cause as Error).message}; set TMPDIR to a folder that you can write to`, { cause, path: tmpdir() })
+  }
 }
 
 /** In a folder that all may write to, somebody may have made it before us. */

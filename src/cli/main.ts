@@ -2,7 +2,7 @@
 /** The program: finds the command, and loads that one and nothing else. */
 import { programVersion } from '../index.ts'
 import { type CommandName, COMMANDS, overview } from './commands.ts'
-import { display } from './escape.ts'
+import { display, displayJson } from './escape.ts'
 import { GLOBAL_OPTIONS } from './options.ts'
 import { rawArguments } from './raw-arguments.ts'
 import { listenForStatus } from './status-signal.ts'
@@ -35,15 +35,22 @@ async function main(argv: readonly string[]): Promise<number> {
   if (name === 'help' && argv[at + 1] !== undefined) return main([argv[at + 1]!, '--help'])
   if (name === undefined || name === 'help') {
     const isAsked = name === 'help' || before.includes('--help') || before.includes('-h')
+    if (!isAsked && argv.includes('--json')) return misused('which command? "nacre help" lists them', true)
     ;(isAsked ? process.stdout : process.stderr).write(overview())
     return isAsked ? 0 : USAGE
   }
   if (!Object.hasOwn(COMMANDS, name)) {
-    process.stderr.write(`nacre: there is no command "${display(name)}"${suggestion(name, Object.keys(COMMANDS), 'nacre ')}; "nacre help" lists them\n`)
-    return USAGE
+    return misused(`there is no command "${name}"${suggestion(name, Object.keys(COMMANDS), 'nacre ')}; "nacre help" lists them`, argv.includes('--json'))
   }
   const { runCommand } = await import('./run.ts')
   return runCommand(name as CommandName, [...before, ...argv.slice(at + 1)])
+}
+
+/** As any other error, before there is a command that could report it. */
+function misused(message: string, isJson: boolean): number {
+  if (isJson) process.stdout.write(`${displayJson({ type: 'error', code: 'INVALID_ARGUMENT', message })}\n`)
+  process.stderr.write(`nacre: ${display(message)}\n`)
+  return USAGE
 }
 
 listenForStatus()

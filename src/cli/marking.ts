@@ -5,7 +5,7 @@ import { display } from './display.ts'
 import { EXIT } from './exit-codes.ts'
 import { filterOf, openChooser } from './filters.ts'
 import { count } from './format.ts'
-import { marksText } from './marks-text.ts'
+import { notesText, tagsText } from './marks-text.ts'
 import { person } from './person.ts'
 
 /** @param words - which snapshots, among those that the filters leave */
@@ -25,5 +25,5 @@ export async function markSnapshots(context: Context, words: readonly string[], 
 }
 
 function line(snapshot: Snapshot): string {
-  return [shortId(snapshot.id), display(marksText(snapshot)), display(snapshot.description)].filter((part) => part !== '').join('  ')
+  return [shortId(snapshot.id), display(tagsText(snapshot)), notesText(snapshot), display(snapshot.description)].filter((part) => part !== '').join('  ')
 }

@@ -39,7 +39,7 @@ function parsedBy(argv: readonly string[], specs: Specs, command: Command): Reco
     .version(false)
     .options(yargsOptions(specs))
     .fail((message: string) => {
-      throw usageError(explained(message, specs), command)
+      throw usageError(explained(message, specs, argv), command)
     })
     .parseSync()
 }
@@ -54,11 +54,18 @@ function yargsOptions(specs: Specs): Record<string, Options> {
 }
 
 /** What yargs says of the one mistake that it finds by itself. */
-function explained(message: string, specs: Specs): string {
+function explained(message: string, specs: Specs, argv: readonly string[]): string {
   const given = /^Not enough arguments following: (.+)$/.exec(message)?.[1]
   if (given === undefined) return message
   const [name, spec] = Object.entries(specs).find(([long, { alias }]) => long === given || alias === given) ?? [given, undefined]
-  return `--${name} needs a value (--${name}=${spec?.value ?? 'VALUE'})`
+  const next = argv[argv.findIndex((word) => word === `--${name}` || word === `-${spec?.alias}`) + 1]
+  const such = next?.startsWith('-') === true ? `; one that begins with "-" is written --${name}=${next}` : ''
+  return `--${name} needs a value (--${name}=${spec?.value ?? 'VALUE'})${such}`
+}
+
+/** What the command's usage calls the first argument that is not there. */
+function missingWord(command: Command, given: number): string {
+  return command.usage.split(' ').slice(1).filter((word) => !/^[[-]/.test(word))[given] ?? 'an argument'
 }
 
 function usageError(message: string, command: Command): BackupError {
@@ -77,7 +84,7 @@ export function parseArguments(argv: readonly string[], command: Command): Argum
   }
   const positionals = [...words, ...(split === -1 ? [] : argv.slice(split + 1))]
   const [least, most] = command.positionals
-  if (positionals.length < least) throw usageError('something is missing', command)
+  if (positionals.length < least) throw usageError(`${missingWord(command, positionals.length)} is missing`, command)
   if (positionals.length > most) throw usageError(`"${positionals[most]}" is one argument too many`, command)
   for (const [name, spec] of Object.entries(known)) {
     if (spec.kind === 'text' && Array.isArray(parsed[name])) throw usageError(`--${name} was given more than once`, command)

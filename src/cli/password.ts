@@ -2,9 +2,11 @@
  * Passwords come from a file, a command, a descriptor, the environment or the terminal; never from
  * the arguments, which every user of the machine can read.
  */
-import { spawnSync } from 'node:child_process'
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
-import { BackupError } from '../index.ts'
+import { fstatSync, statSync } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { BackupError, isBackupError } from '../index.ts'
+import { isOwnDescriptor } from './own-descriptor.ts'
+import { firstLineFrom, firstLineOf, firstLineOfFile, patientPlace, type PatientPlace } from './patient-input.ts'
 import { askHidden } from './prompt.ts'
 
 export interface PasswordOptions {
@@ -30,69 +32,72 @@ export function takeSecretsFromEnvironment(): Variables {
   return taken
 }
 
-/**
- * @param isNew - ask twice, and refuse an empty one
- * @throws {BackupError} INVALID_ARGUMENT, PASSWORD_REFUSED
- */
-export async function readPassword(options: PasswordOptions, isNew: boolean, what = 'password for the repository'): Promise<Uint8Array> {
-  const password = await fromAnywhere(options, isNew, what)
+export interface PasswordWish {
+  /** Ask twice. */
+  readonly isNew: boolean
+  readonly signal: AbortSignal
+  /** What the terminal asks for. */
+  readonly what: string
+}
+
+/** @throws {BackupError} INVALID_ARGUMENT, PASSWORD_REFUSED, INTERRUPTED */
+export async function readPassword(options: PasswordOptions, wish: PasswordWish): Promise<Uint8Array> {
+  const password = withoutReturn(await fromAnywhere(options, wish))
   if (password.length === 0) throw new BackupError('PASSWORD_REFUSED', 'the password is empty; an empty password is refused: it would protect nothing')
   return password
 }
 
-async function fromAnywhere(options: PasswordOptions, isNew: boolean, what: string): Promise<Uint8Array> {
+async function fromAnywhere(options: PasswordOptions, { isNew, signal, what }: PasswordWish): Promise<Uint8Array> {
   const variables = takeSecretsFromEnvironment()
-  if (options.fd !== undefined) return fromDescriptor(options.fd)
-  if (options.command !== undefined) return fromCommand(options.command)
-  if (options.file !== undefined) return fromFile(options.file)
+  if (options.fd !== undefined) return fromDescriptor(options.fd, signal)
+  if (options.command !== undefined) return firstLineOf(options.command, signal)
+  if (options.file !== undefined) return fromFile(options.file, signal)
   if (variables.NACRE_PASSWORD !== undefined) return Buffer.from(variables.NACRE_PASSWORD)
-  if (variables.NACRE_PASSWORD_COMMAND !== undefined) return fromCommand(variables.NACRE_PASSWORD_COMMAND)
-  if (variables.NACRE_PASSWORD_FILE !== undefined) return fromFile(variables.NACRE_PASSWORD_FILE)
-  return fromTerminal(isNew, what)
+  if (variables.NACRE_PASSWORD_COMMAND !== undefined) return firstLineOf(variables.NACRE_PASSWORD_COMMAND, signal)
+  if (variables.NACRE_PASSWORD_FILE !== undefined) return fromFile(variables.NACRE_PASSWORD_FILE, signal)
+  return fromTerminal(isNew, what, signal)
 }
 
-function firstLine(bytes: Uint8Array): Uint8Array {
-  const end = bytes.findIndex((byte) => byte === 0x0a)
-  const line = end === -1 ? bytes : bytes.subarray(0, end)
+/** A line as Windows writes it ends with one more byte, which is no part of the password. */
+function withoutReturn(line: Uint8Array): Uint8Array {
   return line.at(-1) === 0x0d ? line.subarray(0, -1) : line
 }
 
-function fromFile(path: string): Uint8Array {
-  let fd: number
+async function fromFile(path: string, signal: AbortSignal): Promise<Uint8Array> {
+  const unreadable = (cause: unknown): BackupError => new BackupError('INVALID_ARGUMENT', `the password file ${path} cannot be read: ${(cause as Error).message}`, { cause, path })
+  let place: PatientPlace | undefined
+  let file: FileHandle | undefined
   try {
-    fd = openSync(path, 'r')
-  } catch (cause) {
-    throw new BackupError('INVALID_ARGUMENT', `the password file ${path} cannot be read: ${(cause as Error).message}`, { cause, path })
-  }
-  try {
-    const { mode } = fstatSync(fd)
+    place = patientPlace(path)
+    if (place === undefined) file = await open(path, 'r')
+    const { mode } = file !== undefined ? await file.stat() : typeof place === 'number' ? fstatSync(place) : statSync(path)
     if ((mode & 0o077) !== 0) throw new BackupError('INVALID_ARGUMENT', `the password file ${path} can be read by others (mode ${(mode & 0o777).toString(8)}); make it yours alone: chmod 600 ${path}`, { path })
-    return firstLine(readFileSync(fd))
+    if (file === undefined) return await firstLineFrom(place!, signal)
+    return await firstLineOfFile(file, `the password file ${path}`)
+  } catch (error) {
+    throw isBackupError(error) ? error : unreadable(error)
   } finally {
-    closeSync(fd)
+    await file?.close()
   }
 }
 
-function fromDescriptor(text: string): Uint8Array {
-  if (!/^\d+$/.test(text)) throw new BackupError('INVALID_ARGUMENT', `--password-fd takes the number of an open descriptor, not "${text}"`)
+async function fromDescriptor(text: string, signal: AbortSignal): Promise<Uint8Array> {
+  if (!/^\d{1,9}$/.test(text)) throw new BackupError('INVALID_ARGUMENT', `--password-fd takes the number of an open descriptor, not "${text}"`)
+  const fd = Number(text)
   try {
-    return firstLine(readFileSync(Number(text)))
+    fstatSync(fd)
   } catch (cause) {
     throw new BackupError('INVALID_ARGUMENT', `descriptor ${text} cannot be read: ${(cause as Error).message}`, { cause })
   }
+  if (isOwnDescriptor(fd)) throw new BackupError('INVALID_ARGUMENT', `descriptor ${text} is not open: give the number of one that is, as by ${text}<FILE`)
+  return firstLineFrom(fd, signal)
 }
 
-function fromCommand(command: string): Uint8Array {
-  const child = spawnSync('/bin/sh', ['-c', command], { stdio: ['inherit', 'pipe', 'inherit'] })
-  if (child.status !== 0) throw new BackupError('INVALID_ARGUMENT', `the password command failed (${child.error?.message ?? `exit ${child.status ?? child.signal}`}): ${command}`)
-  return firstLine(child.stdout)
-}
-
-async function fromTerminal(isNew: boolean, what: string): Promise<Uint8Array> {
-  const first = await askHidden(`${what}: `)
+async function fromTerminal(isNew: boolean, what: string, signal: AbortSignal): Promise<Uint8Array> {
+  const first = await askHidden(`${what}: `, signal)
   if (first === undefined) {
-    throw new BackupError('INVALID_ARGUMENT', 'no password: give --password-file, --password-command or --password-fd, set NACRE_PASSWORD_FILE or NACRE_PASSWORD, or run it at a terminal')
+    throw new BackupError('INVALID_ARGUMENT', 'no password: give --password-file, --password-command or --password-fd, set NACRE_PASSWORD_FILE, NACRE_PASSWORD_COMMAND or NACRE_PASSWORD, or run it at a terminal')
   }
-  if (isNew && first.length > 0 && (await askHidden(`${what}, again: `)) !== first) throw new BackupError('PASSWORD_REFUSED', 'the two passwords differ')
+  if (isNew && first.length > 0 && (await askHidden(`${what}, again: `, signal)) !== first) throw new BackupError('PASSWORD_REFUSED', 'the two passwords differ')
   return Buffer.from(first)
 }

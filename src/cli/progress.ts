@@ -11,8 +11,8 @@ export interface Progress {
   expect(files: number, bytes: number): void
   file(path: Uint8Array): void
   bytes(bytes: number): void
-  /** One more file or object is done. */
-  done(): void
+  /** One more file or object is done, or so many. */
+  done(more?: number): void
   stop(): void
 }
 
@@ -34,8 +34,12 @@ export function startProgress(output: Output, what: string): Progress {
     const rate = elapsed < 100 ? 0 : (bytes / elapsed) * 1000
     const left = expectedBytes > bytes && rate > 0 ? `, ${duration(((expectedBytes - bytes) / rate) * 1000)} left` : ''
     const of = expectedBytes > 0 ? ` of about ${size(expectedBytes)}` : ''
-    const counted = files > 0 ? `${count(files, what)}, ` : ''
-    return `${counted}${size(bytes)}${of}, ${size(rate)}/s${left}${path === undefined ? '' : `  ${displayPath(path)}`}`
+    const parts = [
+      ...(files > 0 ? [count(files, what)] : []),
+      // Work that moves no bytes, or none yet, is known by its time.
+      ...(bytes > 0 || expectedBytes > 0 ? [`${size(bytes)}${of}, ${size(rate)}/s${left}`] : [`${duration(elapsed)} so far`]),
+    ]
+    return `${parts.join(', ')}${path === undefined ? '' : `  ${displayPath(path)}`}`
   }
   const event = (): void => {
     output.json({
@@ -64,8 +68,8 @@ export function startProgress(output: Output, what: string): Progress {
     bytes: (more) => {
       bytes += more
     },
-    done: () => {
-      files++
+    done: (more = 1) => {
+      files += more
     },
     stop() {
       clearInterval(timer)

@@ -6,17 +6,23 @@ import { Writable } from 'node:stream'
 import { BackupError } from '../index.ts'
 
 /** undefined where there is no terminal to ask at. */
-export function askHidden(question: string): Promise<string | undefined> {
-  return ask(question, new Writable({ write: (_chunk, _encoding, done) => done() }), 'interrupted before a password was given')
+export function askHidden(question: string, signal: AbortSignal): Promise<string | undefined> {
+  return ask(question, { echo: new Writable({ write: (_chunk, _encoding, done) => done() }), interrupted: 'interrupted before a password was given', signal })
 }
 
 /** Anything but yes is no; undefined where there is no terminal to ask at. */
-export async function askYes(question: string): Promise<boolean | undefined> {
-  const answer = await ask(`${question} [yes/no] `, process.stderr, 'interrupted before an answer was given')
+export async function askYes(question: string, signal: AbortSignal): Promise<boolean | undefined> {
+  const answer = await ask(`${question} [yes/no] `, { echo: process.stderr, interrupted: 'interrupted before an answer was given', signal })
   return answer === undefined ? undefined : /^y(es)?$/i.test(answer.trim())
 }
 
-async function ask(question: string, echo: NodeJS.WritableStream, interrupted: string): Promise<string | undefined> {
+interface Asking {
+  readonly echo: NodeJS.WritableStream
+  readonly interrupted: string
+  readonly signal: AbortSignal
+}
+
+async function ask(question: string, { echo, interrupted, signal }: Asking): Promise<string | undefined> {
   let fd: number
   try {
     fd = openSync('/dev/tty', 'r')
@@ -30,7 +36,10 @@ async function ask(question: string, echo: NodeJS.WritableStream, interrupted: s
     return await new Promise<string | undefined>((resolve, reject) => {
       readline.once('line', resolve)
       readline.once('close', () => resolve(undefined))
-      readline.once('SIGINT', () => reject(new BackupError('INTERRUPTED', interrupted)))
+      const stop = (): void => reject(new BackupError('INTERRUPTED', interrupted))
+      readline.once('SIGINT', stop)
+      signal.addEventListener('abort', stop, { once: true })
+      if (signal.aborted) stop()
     })
   } finally {
     readline.close()

@@ -2,7 +2,7 @@
 import { formatTime, type GroupKey, type RetentionGroup, shortId, type Snapshot, snapshotJson, textFields } from '../index.ts'
 import { display, displayPath } from './display.ts'
 import { count, table } from './format.ts'
-import { marksText } from './marks-text.ts'
+import { notesText, tagsText } from './marks-text.ts'
 import type { Output } from './output.ts'
 
 export function groupJson({ key, keep, remove, future }: RetentionGroup<Snapshot>): unknown {
@@ -27,7 +27,9 @@ export function tellGroup(output: Output, { key, keep, remove }: RetentionGroup<
     ...(isNamed ? [] : keep).map(({ snapshot, reasons }) => [snapshot, 'keep', reasons.join(', ')] as const),
     ...remove.map((snapshot) => [snapshot, 'remove', ''] as const),
   ].sort(([a], [b]) => (a.startNs > b.startNs ? -1 : a.startNs < b.startNs ? 1 : 0))
-  output.result(`${table(['', 'id', 'time', 'tags', 'why'], rows.map(([snapshot, what, why]) => [what, shortId(snapshot.id), timeText(snapshot), display(marksText(snapshot)), display(why)]))}\n`)
+  const hasNotes = rows.some(([snapshot]) => notesText(snapshot) !== '')
+  const cells = rows.map(([snapshot, what, why]) => [what, shortId(snapshot.id), timeText(snapshot), display(tagsText(snapshot)), ...(hasNotes ? [notesText(snapshot)] : []), display(why)])
+  output.result(`${table(['', 'id', 'time', 'tags', ...(hasNotes ? ['notes'] : []), 'why'], cells)}\n`)
 }
 
 function timeText(snapshot: Snapshot): string {

@@ -58,7 +58,7 @@ async function withContext(command: Command, args: Arguments, output: Output): P
     location: () => locationOf(args),
     openPlace: () => openPlace(locationOf(args), placeSettings(args, output)),
     everyCommand: async () => (await import('./every-command.ts')).everyCommand(),
-    password: () => (password ??= readPassword({ file: args.text('password-file'), command: args.text('password-command'), fd: args.text('password-fd') }, false)),
+    password: () => (password ??= readPassword({ file: args.text('password-file'), command: args.text('password-command'), fd: args.text('password-fd') }, { isNew: false, signal, what: 'password for the repository' })),
     async openRepository() {
       const backend = await openPlace(locationOf(args), placeSettings(args, output))
       repository = await openRepository({ backend, password: await context.password(), cacheFolder: cache.path, onNotice: (message) => output.warn(`nacre: ${display(message)}`), signal })
@@ -79,13 +79,13 @@ function locationOf(args: Arguments): string {
   return location
 }
 
-/** A folder that is not there holds no repository. */
+/** A folder that is not there holds no repository, and what is no folder neither. */
 async function openPlace(location: string, settings: BackendSettings): ReturnType<typeof openBackend> {
   try {
     return await openBackend(parseLocation(location), settings)
   } catch (error) {
     if (!isBackupError(error, 'BACKEND_NOT_FOUND')) throw error
-    throw new BackupError('REPOSITORY_NOT_FOUND', `there is no repository at ${location}: there is no such folder; "nacre init" makes one`, { cause: error, path: location })
+    throw new BackupError('REPOSITORY_NOT_FOUND', `there is no repository at ${location}: ${error.message}; "nacre init" makes one`, { cause: error, path: location })
   }
 }
 

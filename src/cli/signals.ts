@@ -2,13 +2,14 @@
 import { BackupError } from '../index.ts'
 import { EXIT } from './exit-codes.ts'
 
-const GRACE_MS = 5000
+/** A backup that is stopped takes some seconds to keep what it has stored. */
+const GRACE_MS = 12_000
 
 export function interruption(): AbortSignal {
   const controller = new AbortController()
   const onSignal = (name: NodeJS.Signals): void => {
     if (controller.signal.aborted) process.exit(EXIT.interrupted)
-    controller.abort(new BackupError('INTERRUPTED', `interrupted by ${name}; what was stored so far is kept and used by the next run`))
+    controller.abort(new BackupError('INTERRUPTED', `interrupted by ${name}`))
     // A call that does not look at the signal must not hold up who asked us to stop.
     setTimeout(() => process.exit(EXIT.interrupted), GRACE_MS).unref()
   }

@@ -35,18 +35,26 @@ function drawNonce(into: Uint8Array): void {
   noncesUsed += NONCE_BYTES
 }
 
-/** A copy, since the bytes may lie at any offset; and not `slice`, which for a Buffer makes none. */
-function words(bytes: Uint8Array): Uint32Array {
-  return new Uint32Array(new Uint8Array(bytes).buffer)
-}
+/**
+ * Memory of the derivation, used again and again: the ciphers copy what they are given, and a buffer
+ * of its own for each step costs thousands of small messages more in collecting garbage than the
+ * cipher itself. The words are filled through bytes, since a key may lie at any offset.
+ */
+const keyBytes = new Uint8Array(KEY_BYTES)
+const nonceBytes = new Uint8Array(16)
+const subkey = Buffer.from(new ArrayBuffer(KEY_BYTES))
+const iv = Buffer.from(new ArrayBuffer(12))
+const keyWords = new Uint32Array(keyBytes.buffer)
+const nonceWords = new Uint32Array(nonceBytes.buffer)
+const subkeyWords = new Uint32Array(subkey.buffer)
 
-function innerKeyAndNonce(key: Uint8Array, nonce: Uint8Array): { subkey: Buffer; iv: Buffer } {
+/** Leaves the inner key in `subkey` and the nonce under it in `iv`: to be used before anything else is derived. */
+function deriveInner(key: Uint8Array, nonce: Uint8Array): void {
   if (key.length !== KEY_BYTES) throw new RangeError('a cipher key has 32 bytes')
-  const subkey = new Uint32Array(8)
-  hchacha(SIGMA, words(key), words(nonce.subarray(0, 16)), subkey)
-  const iv = Buffer.alloc(12)
+  keyBytes.set(key)
+  nonceBytes.set(nonce.subarray(0, 16))
+  hchacha(SIGMA, keyWords, nonceWords, subkeyWords)
   iv.set(nonce.subarray(16, NONCE_BYTES), 4)
-  return { subkey: Buffer.from(subkey.buffer), iv }
 }
 
 /**
@@ -57,7 +65,7 @@ export function seal(key: Uint8Array, plaintext: Uint8Array, aad: Uint8Array): U
   // Not cleared beforehand: every byte is written below.
   const out = new Uint8Array(Buffer.allocUnsafeSlow(plaintext.length + SEAL_OVERHEAD_BYTES).buffer as ArrayBuffer)
   drawNonce(out)
-  const { subkey, iv } = innerKeyAndNonce(key, out.subarray(0, NONCE_BYTES))
+  deriveInner(key, out.subarray(0, NONCE_BYTES))
   const cipher = createCipheriv(ALGORITHM, subkey, iv, TAG_OPTION)
   cipher.setAAD(aad, { plaintextLength: plaintext.length })
   run(cipher, plaintext, out.subarray(NONCE_BYTES))
@@ -74,18 +82,30 @@ export function seal(key: Uint8Array, plaintext: Uint8Array, aad: Uint8Array): U
 export function open(key: Uint8Array, sealed: Uint8Array, aad: Uint8Array, memory?: Arena): Uint8Array {
   const end = sealed.length - TAG_BYTES
   if (end < NONCE_BYTES) throw new BackupError('CORRUPT', 'sealed bytes are too short')
-  const { subkey, iv } = innerKeyAndNonce(key, sealed.subarray(0, NONCE_BYTES))
+  deriveInner(key, sealed.subarray(0, NONCE_BYTES))
   const decipher = createDecipheriv(ALGORITHM, subkey, iv, TAG_OPTION)
   decipher.setAuthTag(sealed.subarray(end))
   decipher.setAAD(aad, { plaintextLength: end - NONCE_BYTES })
-  const plaintext = memory?.take(end - NONCE_BYTES) ?? new Uint8Array(end - NONCE_BYTES)
-  run(decipher, sealed.subarray(NONCE_BYTES, end), plaintext)
+  const ciphertext = sealed.subarray(NONCE_BYTES, end)
+  const plaintext = memory === undefined && ciphertext.length <= PIECE_BYTES ? whole(decipher, ciphertext) : into(decipher, ciphertext, memory)
   try {
     decipher.final()
   } catch (cause) {
     throw new BackupError('CORRUPT', 'authentication failed: the bytes are not those that were sealed', { cause })
   }
   return plaintext
+}
+
+/** What is small comes in a buffer of its own already. */
+function whole(cipher: { update(bytes: Uint8Array): Uint8Array }, bytes: Uint8Array): Uint8Array {
+  const piece = cipher.update(bytes)
+  return new Uint8Array(piece.buffer, piece.byteOffset, piece.length)
+}
+
+function into(cipher: { update(bytes: Uint8Array): Uint8Array }, bytes: Uint8Array, memory: Arena | undefined): Uint8Array {
+  const out = memory?.take(bytes.length) ?? new Uint8Array(bytes.length)
+  run(cipher, bytes, out)
+  return out
 }
 
 /**

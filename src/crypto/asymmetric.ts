@@ -11,7 +11,7 @@ import {
   sign as nodeSign,
   verify as nodeVerify,
 } from 'node:crypto'
-import { concatBytes, fromHex } from '../util/bytes.ts'
+import { concatBytes, fromHex, toHex } from '../util/bytes.ts'
 import { BackupError } from '../util/errors.ts'
 import { open, seal } from './aead.ts'
 import { deriveKey } from './derive.ts'
@@ -48,7 +48,21 @@ export function sign(seed: Uint8Array, message: Uint8Array): Uint8Array {
 
 export function verify(publicKeyBytes: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
   if (publicKeyBytes.length !== PUBLIC_KEY_BYTES || signature.length !== SIGNATURE_BYTES) return false
-  return nodeVerify(null, message, publicKey(ED25519_PUBLIC, publicKeyBytes), signature)
+  return nodeVerify(null, message, verifyingKey(publicKeyBytes), signature)
+}
+
+/** To make a key of its bytes takes twice as long as to verify with it, and few keys sign thousands of records. */
+const VERIFYING_KEYS_MOST = 64
+const verifyingKeys = new Map<string, KeyObject>()
+
+function verifyingKey(raw: Uint8Array): KeyObject {
+  const name = toHex(raw)
+  const known = verifyingKeys.get(name)
+  if (known !== undefined) return known
+  const key = publicKey(ED25519_PUBLIC, raw)
+  if (verifyingKeys.size >= VERIFYING_KEYS_MOST) verifyingKeys.clear()
+  verifyingKeys.set(name, key)
+  return key
 }
 
 export function boxPublicKey(seed: Uint8Array): Uint8Array {

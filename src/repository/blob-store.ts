@@ -49,7 +49,16 @@ export interface BlobStore extends AsyncDisposable, Pick<StoreScheduler, 'readFi
   saveData(bytes: Uint8Array): Uint8Array
   /** Resolves when everything so far is durable and indexed. */
   flush(): Promise<void>
+  /**
+   * For who gives up: indexes the packs that are durable, so that the next session refers to them
+   * and does not store them again. Bounded in time, and takes nothing more. Resolves to the bytes
+   * of this session's packs that the index states, or to 0 where it could not be done.
+   */
+  keepStored(): Promise<number>
 }
+
+/** Who was asked to stop is not to be waited for much longer. */
+const KEEP_MS = 8000
 
 /** Memory a worker reads into, twice: one half is read while the other's chunks are decided on. */
 const SLOTS = 2
@@ -104,6 +113,7 @@ export async function openBlobStore(repository: Repository, session: Session, op
       slotBytes: SLOT_BYTES,
       verifyFraction: options.verifyFraction,
     },
+    signal,
     claim,
     onFrame(shape: FrameShape, bytes, records) {
       added.storedBytes += bytes.length
@@ -154,6 +164,17 @@ export async function openBlobStore(repository: Repository, session: Session, op
       if (options.dryRun) return
       await packWriter.finish()
       await indexWriter.finish()
+    },
+    async keepStored() {
+      if (options.dryRun) return 0
+      const limit = AbortSignal.timeout(KEEP_MS)
+      const keep = async (): Promise<number> => {
+        await packWriter.stop()
+        await indexWriter.rescue(limit)
+        return indexWriter.indexedBytes
+      }
+      const tooLate = new Promise<number>((resolve) => limit.addEventListener('abort', () => resolve(0), { once: true }))
+      return Promise.race([keep().catch(() => 0), tooLate])
     },
     [Symbol.asyncDispose]: () => scheduler[Symbol.asyncDispose](),
   }

@@ -24,6 +24,10 @@ export interface IndexWriter {
   add(pack: PackEntry): void
   /** Indexes what has gathered; resolves when all is durable and in the catalogue. */
   finish(): Promise<void>
+  /** The same after a failure, whatever became of what was begun before; the signal is this call's own. */
+  rescue(signal: AbortSignal): Promise<void>
+  /** Bytes of the packs that index objects state by now. */
+  readonly indexedBytes: number
 }
 
 const PACKS_PER_INDEX = 8
@@ -31,15 +35,25 @@ const BLOBS_PER_INDEX = 200_000
 
 export function createIndexWriter(options: IndexWriterOptions): IndexWriter {
   let waiting: PackEntry[] = []
+  const unindexed = new Set<PackEntry>()
   let blobs = 0
+  let indexedBytes = 0
   let writing: Promise<void> = Promise.resolve()
+
+  const writeAll = async (packs: readonly PackEntry[], signal: AbortSignal | undefined): Promise<void> => {
+    await writeIndex({ ...options, signal }, packs)
+    for (const pack of packs) {
+      unindexed.delete(pack)
+      indexedBytes += pack.sizeBytes
+    }
+  }
 
   const write = (): Promise<void> => {
     const packs = waiting
     waiting = []
     blobs = 0
     if (packs.length > 0) {
-      writing = writing.then(() => writeIndex(options, packs))
+      writing = writing.then(() => writeAll(packs, options.signal))
       // Failures show at `finish`, which every session ends with.
       writing.catch(() => undefined)
     }
@@ -49,10 +63,18 @@ export function createIndexWriter(options: IndexWriterOptions): IndexWriter {
   return {
     add(pack) {
       waiting.push(pack)
+      unindexed.add(pack)
       blobs += blobCount(pack)
       if (waiting.length >= PACKS_PER_INDEX || blobs >= BLOBS_PER_INDEX) void write()
     },
     finish: write,
+    async rescue(signal) {
+      await writing.catch(() => undefined)
+      if (unindexed.size > 0) await writeAll([...unindexed], signal)
+    },
+    get indexedBytes() {
+      return indexedBytes
+    },
   }
 }
 

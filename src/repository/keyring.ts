@@ -125,7 +125,18 @@ function writerKeyring(bundle: Bundle, repositoryId: Uint8Array): Keyring {
   }
 }
 
-/** The public name of a key of this repository, as headers and envelopes state it. */
-export function keyName(keyring: Pick<Keyring, 'repositoryId'>, key: Uint8Array): Uint8Array {
-  return keyIdOf(key, keyring.repositoryId)
+/** Names by the keyring's repository id and the key: both live as long as the keyring, which gives the same bytes each time. */
+const names = new WeakMap<Uint8Array, WeakMap<Uint8Array, Uint8Array>>()
+
+/**
+ * The public name of a key of this repository, as headers and envelopes state it. It is asked for at
+ * every record, and derived once.
+ * @param key - as the keyring gives it; its bytes must not change
+ */
+export function keyName({ repositoryId }: Pick<Keyring, 'repositoryId'>, key: Uint8Array): Uint8Array {
+  const ofRepository = names.get(repositoryId) ?? new WeakMap<Uint8Array, Uint8Array>()
+  names.set(repositoryId, ofRepository)
+  const name = ofRepository.get(key) ?? keyIdOf(key, repositoryId)
+  ofRepository.set(key, name)
+  return name
 }

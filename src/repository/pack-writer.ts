@@ -39,6 +39,8 @@ export interface PackWriter {
   isReady(): boolean
   /** Uploads what is open, and waits for all. */
   finish(): Promise<void>
+  /** Takes nothing more; resolves when what is on its way has arrived or failed. */
+  stop(): Promise<void>
   readonly storedBytes: number
 }
 
@@ -61,6 +63,7 @@ export function createPackWriter(options: PackWriterOptions): PackWriter {
   const uploads = new Set<Promise<void>>()
   let failure: { readonly error: unknown } | undefined
   let storedBytes = 0
+  let isStopped = false
 
   const close = (at: number, isLast: boolean): void => {
     const pack = open[at]
@@ -88,6 +91,7 @@ export function createPackWriter(options: PackWriterOptions): PackWriter {
       return storedBytes
     },
     add(shape, bytes, records) {
+      if (isStopped) return
       throwFailure()
       const at = randomBytes(1)[0]! % OPEN_PACKS
       const pack = (open[at] ??= emptyPack(header))
@@ -105,6 +109,10 @@ export function createPackWriter(options: PackWriterOptions): PackWriter {
       for (let at = 0; at < OPEN_PACKS; at++) close(at, true)
       await Promise.all(uploads)
       throwFailure()
+    },
+    async stop() {
+      isStopped = true
+      await Promise.all(uploads)
     },
   }
 }

@@ -13,6 +13,7 @@ import { toHex } from '../util/bytes.ts'
 import { BackupError, isBackupError } from '../util/errors.ts'
 import { programVersion } from '../util/version-file.ts'
 import type { Catalogue } from './catalogue/catalogue.ts'
+import { isMade } from './catalogue/make-folders.ts'
 import { decodeConfig, encodeConfig, newConfig, type RepositoryConfig } from './config.ts'
 import { OWNER_GROUP, RECORD, REPOSITORY_ID_BYTES } from './format.ts'
 import { decodeHeader, requireHeader } from './header.ts'
@@ -122,20 +123,26 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
   const cacheFolder = join(options.cacheFolder, id)
   const notice = options.onNotice ?? (() => undefined)
   const openCatalogueOnce = catalogueOnce(cacheFolder, notice)
-  // The password takes a seventh of a second on other threads: LevelDB loads meanwhile.
-  const preload = (): void => void import('./catalogue/catalogue.ts').catch(() => undefined)
-  const { bundle, slotId } = await unlock(backend, header.repositoryId, options.password, notice, signal, preload)
-  const keyring = keyringOf(bundle, header.repositoryId)
-  return {
-    id,
-    backend,
-    keyring,
-    config: advising(() => decodeConfig(keyring, configBytes)),
-    cacheFolder,
-    slotId,
-    notice,
-    catalogue: openCatalogueOnce.open,
-    [Symbol.asyncDispose]: openCatalogueOnce.close,
+  // The password takes a seventh of a second on other threads: LevelDB loads meanwhile, and opens what
+  // is there. What fails will fail again for whoever asks for it.
+  const early = (): void => void (isMade(cacheFolder) ? openCatalogueOnce.open() : import('./catalogue/catalogue.ts')).catch(() => undefined)
+  try {
+    const { bundle, slotId } = await unlock(backend, header.repositoryId, options.password, notice, signal, early)
+    const keyring = keyringOf(bundle, header.repositoryId)
+    return {
+      id,
+      backend,
+      keyring,
+      config: advising(() => decodeConfig(keyring, configBytes)),
+      cacheFolder,
+      slotId,
+      notice,
+      catalogue: openCatalogueOnce.open,
+      [Symbol.asyncDispose]: openCatalogueOnce.close,
+    }
+  } catch (error) {
+    await openCatalogueOnce.close()
+    throw error
   }
 }
 

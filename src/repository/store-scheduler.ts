@@ -39,6 +39,8 @@ export interface StoreScheduler extends AsyncDisposable {
 export interface StoreSchedulerOptions {
   readonly threads: number
   readonly init: StoreInit
+  /** Once it is aborted, nothing is waited for: however long a file is, its reading ends. */
+  readonly signal?: AbortSignal | undefined
   /** Whether a blob, by its record, must be stored; claims it for the caller. */
   readonly claim: (records: Uint8Array, at: number) => boolean
   readonly onFrame: (shape: FrameShape, bytes: Uint8Array, records: Uint8Array) => void
@@ -77,6 +79,9 @@ export async function startScheduler(options: StoreSchedulerOptions): Promise<St
     jobs.clear()
     options.onFailure(error)
   }
+
+  const stop = (): void => fail(options.signal!.reason as Error)
+  options.signal?.addEventListener('abort', stop, { once: true })
 
   const onMessage = (_worker: number, reply: StoreReply): void => {
     try {
@@ -189,6 +194,9 @@ export async function startScheduler(options: StoreSchedulerOptions): Promise<St
       })
       await Promise.all(flushes)
     },
-    [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      options.signal?.removeEventListener('abort', stop)
+      await pool[Symbol.asyncDispose]()
+    },
   }
 }

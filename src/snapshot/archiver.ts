@@ -25,6 +25,8 @@ export interface ArchiveEvents {
   onFile(path: Uint8Array): void
   /** So many bytes of source were read or found unchanged. */
   onBytes(bytes: number): void
+  /** So many more are in the tree, of those that `totalFiles` counts. */
+  onDone(files: number): void
   onProblem(problem: ScanProblem): void
   /** The file was read twice, and was not the same before and after either time. */
   onChangedWhileRead(path: Uint8Array): void
@@ -149,16 +151,20 @@ export async function archive(repository: Repository, store: BlobStore, trees: T
 
   function countUnmodified(files: number, bytes: number): void {
     counts.filesUnmodified += files
-    counts.totalFiles += files
-    counts.totalBytes += bytes
+    countDone(files, bytes)
     options.onBytes(bytes)
   }
 
   function count(isNew: boolean, size: number): void {
     if (isNew) counts.filesNew++
     else counts.filesChanged++
-    counts.totalFiles++
-    counts.totalBytes += size
+    countDone(1, size)
+  }
+
+  function countDone(files: number, bytes: number): void {
+    counts.totalFiles += files
+    counts.totalBytes += bytes
+    options.onDone(files)
   }
 }
 

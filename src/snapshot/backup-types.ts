@@ -10,10 +10,14 @@ export type BackupEvent =
   | { readonly type: 'expectation'; readonly files: number; readonly bytes: number; readonly parent: string }
   | { readonly type: 'file'; readonly path: Uint8Array }
   | { readonly type: 'bytes'; readonly bytes: number }
+  /** So many more files are in the tree, whole, read or unchanged. */
+  | { readonly type: 'done'; readonly files: number }
   | { readonly type: 'skipped'; readonly skipped: Skipped }
   /** The filter has taken it, and all below it. */
   | { readonly type: 'excluded'; readonly path: Uint8Array; readonly taken: Taken }
   | { readonly type: 'notice'; readonly message: string }
+  /** The backup fails or was stopped, and packs of so many bytes that it stored are there for the next one. */
+  | { readonly type: 'kept'; readonly bytes: number }
 
 export interface BackupOptions {
   /** Made absolute; bytes where a name is no text. */

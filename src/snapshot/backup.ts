@@ -11,11 +11,11 @@ import { BackupError, isBackupError } from '../util/errors.ts'
 import { AT_FDCWD, statAtIfPresent } from '../util/posix/stat.ts'
 import { escapeBytes } from '../util/posix/system-error.ts'
 import { programVersion } from '../util/version-file.ts'
-import { openBlobStore } from '../repository/blob-store.ts'
+import { type BlobStore, openBlobStore } from '../repository/blob-store.ts'
 import type { Repository } from '../repository/repository.ts'
 import { probeOnce } from '../repository/catalogue/probed.ts'
 import { beginSession, type Session } from '../repository/session.ts'
-import { archive, type Archived, type ArchiveEvents, saveTree } from './archiver.ts'
+import { archive, type Archived, type ArchiveEvents, type ArchiveOptions, saveTree } from './archiver.ts'
 import type { BackupOptions, BackupResult } from './backup-types.ts'
 import { createFilter, type Filter } from './filter.ts'
 import type { FilterRule } from './filter-rules.ts'
@@ -28,7 +28,7 @@ import { loadSnapshots } from './snapshots.ts'
 import { createSkipLog, type SkipLog, type SkippedList } from './skipped.ts'
 import { sourcePaths } from './source-list.ts'
 import { branchesOf, type SourcePath } from './source-paths.ts'
-import { openTreeReader } from './tree-reader.ts'
+import { openTreeReader, type TreeReader } from './tree-reader.ts'
 import { findPath } from './tree-walk.ts'
 
 const ATTEMPTS = 5
@@ -45,7 +45,7 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
   const sources = sourcePaths(options)
   const { present: wanted, missing } = presentPaths(sources, options.onEvent)
   if (options.dryRun !== true) await probeOnce(repository, options.signal)
-  const run: Run = { repository, options, startNs, paths: sources.map(({ path }) => path), missing, told: new Set(), fenced: [], filter: filterOf(options), excluded: 0 }
+  const run: Run = { repository, options, startNs, paths: sources.map(({ path }) => path), missing, told: new Set(), fenced: [], filter: filterOf(options), excluded: 0, hasOwnFolders: false }
   let found: Archived | undefined
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const outcome = await attemptBackup(run, wanted, found)
@@ -70,6 +70,8 @@ interface Run {
   readonly fenced: string[]
   readonly filter: Filter
   excluded: number
+  /** Whether the repository or its cache lies in what was asked for, and is left out. */
+  hasOwnFolders: boolean
 }
 
 function tellOnce(run: Run, message: string): void {
@@ -144,6 +146,27 @@ async function archiveSource(run: Run, session: Session, wanted: readonly Source
     signal: options.signal,
   }
   const journal = options.dryRun === true || options.force === true ? undefined : await openJournal(repository, options.person.host, run.paths, nowNs())
+  try {
+    return await walkUntilLive(run, session, { store, trees, shared, parent, before, journal })
+  } catch (error) {
+    const bytes = await store.keepStored()
+    if (bytes > 0) options.onEvent?.({ type: 'kept', bytes })
+    throw error
+  }
+}
+
+interface Walking {
+  readonly store: BlobStore
+  readonly trees: TreeReader
+  readonly shared: Omit<ArchiveOptions, keyof ArchiveEvents | 'parentTree' | 'trustsParent' | 'journal'>
+  readonly parent: Snapshot | undefined
+  readonly before: Archived | undefined
+  readonly journal: Journal | undefined
+}
+
+async function walkUntilLive(run: Run, session: Session, walking: Walking): Promise<Walked> {
+  const { repository, options } = run
+  const { store, trees, shared, parent, before, journal } = walking
   let parentTree = before?.tree ?? parent?.tree
   let trustsParent = before === undefined && parent !== undefined && session.index.deadPacks === 0 && (await isWhole(repository, parent.id))
   for (let isFirst = true; ; isFirst = false) {
@@ -173,13 +196,17 @@ function archiveEvents(run: Run, skips: SkipLog): ArchiveEvents {
   return {
     onFile: (path) => onEvent?.({ type: 'file', path }),
     onBytes: (bytes) => onEvent?.({ type: 'bytes', bytes }),
+    onDone: (files) => onEvent?.({ type: 'done', files }),
     onProblem: ({ path, code, message }) => skip(path, VANISHED_CODES.has(code) ? 'vanished' : 'unreadable', message),
     onChangedWhileRead: (path) => skip(path, 'changed', 'it changed while it was read, and again when it was read once more; what is stored may mix both states'),
     onTaken(path, taken) {
       run.excluded++
       onEvent?.({ type: 'excluded', path, taken })
     },
-    onOwnFolder: (path, what) => onEvent?.({ type: 'notice', message: `${escapeBytes(path)} is ${what} and is left out` }),
+    onOwnFolder(path, what) {
+      run.hasOwnFolders = true
+      onEvent?.({ type: 'notice', message: `${escapeBytes(path)} is ${what} and is left out` })
+    },
   }
 }
 
@@ -191,7 +218,9 @@ function filterOf(options: BackupOptions): Filter {
 
 /** A filter that leaves nothing is a mistake, and a snapshot of nothing would look like a backup. */
 function requireSomething(run: Run, files: number): void {
-  if (files > 0 || run.excluded === 0 || run.options.allowEmpty === true) return
+  if (files > 0 || run.options.allowEmpty === true) return
+  if (run.hasOwnFolders && run.excluded === 0) throw new BackupError('NOTHING_SELECTED', 'besides the repository or its cache, which no backup takes, there is nothing to back up, so no snapshot was made; --allow-empty makes one all the same')
+  if (run.excluded === 0) return
   throw new BackupError('NOTHING_SELECTED', 'the filter leaves nothing to back up, so no snapshot was made; "--dry-run -v" shows what each rule takes, and --allow-empty makes one all the same')
 }
 

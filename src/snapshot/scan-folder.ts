@@ -12,7 +12,7 @@ import type { Node } from './node.ts'
 import { createParentCursor, NO_PARENT, type ParentCursor } from './parent-cursor.ts'
 import type { ScanOptions } from './scan-types.ts'
 import { NO_FOLDER, type SourceFolder, type SourceFolders } from './source-folder.ts'
-import { joinPath, leadsElsewhere, type SourceBranch, sortedChildren } from './source-paths.ts'
+import { isNamed, joinPath, leadsElsewhere, sortedChildren, type SourceBranch } from './source-paths.ts'
 import { xattrsAt, xattrsOf } from './source-xattrs.ts'
 
 /** An entry that is to come: by its name, or one that leads to what is wanted. */
@@ -128,7 +128,7 @@ export function openFolder(walk: Walk, above: Folder, entry: Coming, place: Plac
   try {
     const follows = isOnTheWay(entry) || entry.branch?.real !== undefined
     fd = openAt(place.dirFd, place.name, follows ? OPEN_ON_THE_WAY : OPEN_DIRECTORY)
-    const isBorder = options.filter.oneFileSystem && entry.branch === undefined && stat.device !== above.device
+    const isBorder = options.filter.oneFileSystem && stat.device !== above.device && entry.branch === undefined && !isNamed(options.root, path)
     if (isBorder) options.onTaken(path, { rule: 'what is in it lies on another file system', origin: '--one-file-system' })
     else contents = listed(walk, entry.branch, fd, path, above.filter)
   } catch (error) {

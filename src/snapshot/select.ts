@@ -24,19 +24,19 @@ export function shortId(id: string): string {
  * than now; `latest~2` is the second before it.
  * @param snapshots - what the filters left
  * @param forgotten - to say of one of them that it is forgotten, and not that it is unknown
- * @throws {BackupError} SNAPSHOT_NOT_FOUND; AMBIGUOUS_ID - `details.candidates` holds the ids
+ * @throws {BackupError} SNAPSHOT_NOT_FOUND, AMBIGUOUS_ID - `details.candidates` holds the ids that could be meant
  */
 export function resolveSnapshot(snapshots: readonly Snapshot[], text: string, nowNs: bigint, forgotten: readonly Snapshot[] = []): Snapshot {
   const latest = LATEST.exec(text)
   if (latest !== null) return latestBut(snapshots, Number(latest[1] ?? 0), text, nowNs)
   const beginning = text.toLowerCase()
-  if (!ID_BEGINNING.test(beginning)) throw new BackupError('SNAPSHOT_NOT_FOUND', `"${text}" is no snapshot: give an id or the beginning of one, "latest", or "latest~1" for the one before it`)
+  if (!ID_BEGINNING.test(beginning)) throw unknown(`"${text}" is no snapshot: give an id or the beginning of one, "latest", or "latest~1" for the one before it`, text, snapshots)
   const found = snapshots.filter((snapshot) => snapshot.id.startsWith(beginning))
   const [first] = found
   const gone = first === undefined ? forgotten.find((snapshot) => snapshot.id.startsWith(beginning)) : undefined
   if (gone !== undefined) throw new BackupError('SNAPSHOT_NOT_FOUND', `snapshot ${shortId(gone.id)} is forgotten; "nacre unforget ${shortId(gone.id)}" brings it back until a prune has planned its end`, { details: { snapshot: gone.id } })
   if (snapshots.length === 0) throw noneAtAll()
-  if (first === undefined) throw new BackupError('SNAPSHOT_NOT_FOUND', `there is no snapshot "${text}"; "nacre snapshots" lists them`, { details: { snapshot: text } })
+  if (first === undefined) throw unknown(`there is no snapshot "${text}"`, text, snapshots)
   if (found.length > 1) throw ambiguous(text, found)
   return first
 }
@@ -54,19 +54,28 @@ function newestFirst(snapshots: readonly Snapshot[]): Snapshot[] {
   return [...snapshots].sort((a, b) => (a.startNs > b.startNs ? -1 : a.startNs < b.startNs ? 1 : a.id > b.id ? -1 : 1))
 }
 
-function noneAtAll(): BackupError {
+/** What is said where a filter, or a repository, leaves nothing to choose from. */
+export function noneAtAll(): BackupError {
   return new BackupError('SNAPSHOT_NOT_FOUND', 'there are no snapshots, or none that the filters leave; "nacre backup" makes one and "nacre snapshots" lists them')
 }
 
 function ambiguous(text: string, found: readonly Snapshot[]): BackupError {
-  const shown = newestFirst(found)
-  const lines = shown.slice(0, CANDIDATES_SHOWN).map((snapshot) => {
-    const digits = Math.max(SHORT_ID_DIGITS, text.length + 4)
-    return `${snapshot.id.slice(0, digits)} of ${formatTime(snapshot.startNs, snapshot.zoneMinutes).slice(0, 19)} on ${snapshot.host}`
-  })
+  const { lines, candidates } = candidatesOf(found, text.length + 4)
+  return new BackupError('AMBIGUOUS_ID', `"${text}" is the beginning of several snapshots: ${lines}; give more digits`, { details: { candidates } })
+}
+
+function unknown(message: string, text: string, snapshots: readonly Snapshot[]): BackupError {
+  if (snapshots.length === 0) return new BackupError('SNAPSHOT_NOT_FOUND', message, { details: { snapshot: text, candidates: [] } })
+  const { lines, candidates } = candidatesOf(snapshots, SHORT_ID_DIGITS)
+  return new BackupError('SNAPSHOT_NOT_FOUND', `${message}; there ${snapshots.length === 1 ? 'is' : 'are'} ${lines} ("nacre snapshots" lists all)`, { details: { snapshot: text, candidates } })
+}
+
+/** The newest first; a person is told the first of them. */
+function candidatesOf(snapshots: readonly Snapshot[], digits: number): { lines: string; candidates: readonly string[] } {
+  const shown = newestFirst(snapshots)
+  const lines = shown.slice(0, CANDIDATES_SHOWN).map((snapshot) => `${snapshot.id.slice(0, Math.max(SHORT_ID_DIGITS, digits))} of ${formatTime(snapshot.startNs, snapshot.zoneMinutes).slice(0, 19)} on ${snapshot.host}`)
   if (shown.length > CANDIDATES_SHOWN) lines.push(`${shown.length - CANDIDATES_SHOWN} more`)
-  const candidates = shown.map((snapshot) => snapshot.id)
-  return new BackupError('AMBIGUOUS_ID', `"${text}" is the beginning of several snapshots: ${lines.join(', ')}; give more digits`, { details: { candidates } })
+  return { lines: lines.join(', '), candidates: shown.map(({ id }) => id) }
 }
 
 /** `SNAPSHOT[:PATH]`, cut at the first colon: ids and `latest` have none. An empty path is none. */

@@ -54,6 +54,13 @@ export function branchesOf(paths: readonly SourcePath[]): SourceBranch {
   return root
 }
 
+/** Whether the path itself was asked for, also where it lies below another that was. */
+export function isNamed(root: SourceBranch, path: Uint8Array): boolean {
+  let branch: SourceBranch | undefined = root
+  for (const name of splitPath(path)) branch = branch?.children.get(Buffer.from(name).toString('latin1'))
+  return branch?.isWhole === true
+}
+
 /** Whether something that does not lie there is shown below: the folders above it need not exist. */
 export function leadsElsewhere(branch: SourceBranch): boolean {
   return branch.real !== undefined || branch.stream !== undefined || [...branch.children.values()].some(leadsElsewhere)

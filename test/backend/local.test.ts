@@ -39,7 +39,7 @@ describe('local: opening', () => {
   test('refuses a file', async () => {
     await withFolder(async (folder) => {
       await fs.writeFile(join(folder, 'file'), '')
-      await expect(localBackend(join(folder, 'file'))).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
+      await expect(localBackend(join(folder, 'file'))).rejects.toMatchObject({ code: 'BACKEND_NOT_FOUND' })
       await expect(createLocalRoot(join(folder, 'file'))).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
       await expect(createLocalRoot(join(folder, 'file/x'))).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
     })

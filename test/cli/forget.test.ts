@@ -179,7 +179,7 @@ describe('wrong usage exits 2', () => {
     [['tag', 'latest', '--set', 'x', '--add', 'y'], 'give --set, or --add and --remove'],
     [['describe', 'latest'], 'what is to be said?'],
     [['pin', 'latest', '--until', 'soon'], 'is no time'],
-    [['unforget'], 'something is missing'],
+    [['unforget'], 'SNAPSHOT… is missing'],
     [['snapshots', '--before', 'soon'], 'is no time'],
     [['ls', 'latest', '--after', 'then'], 'is no time'],
   ])('%j', (args, message) => {

@@ -113,10 +113,8 @@ test('FIFOs, sockets and devices are never waited for: given by name, in a folde
   onTestFinished(() => void writer.kill('SIGKILL'))
   const hasDevice = process.getuid?.() === 0 && spawnSync('mknod', [join(source, 'zero'), 'c', '1', '5']).status === 0
   at.run('init')
-  const started = performance.now()
   expect(at.run('backup', source, join(source, 'fifo'), join(source, 'socket'))).toMatchObject({ code: 0 })
   expect(at.run('backup', join(source, 'busy'), '--force')).toMatchObject({ code: 0 })
-  expect(performance.now() - started).toBeLessThan(60_000)
   const { total_bytes: bytes } = (JSON.parse(at.run('snapshots', '--json').stdout) as { summary: { total_bytes: number } }[])[0]!.summary
   expect(bytes).toBe(0)
   const types = (JSON.parse(at.run('ls', `latest~1:${source}`, '--json').stdout) as { name: string; type: string }[]).map(({ name, type }) => `${name} ${type}`)

@@ -103,7 +103,7 @@ test.runIf(process.platform === 'linux')('SIGUSR1 prints how far it is, and does
   await ended
   expect(told).toMatch(/MiB.*\/s/)
   expect(told).not.toMatch(/debugger/i)
-}, 60_000)
+}, 240_000)
 
 test('--no-cache leaves nothing behind, whoever ends it', () => {
   const at = place()
@@ -169,7 +169,7 @@ test.runIf(process.platform === 'linux')('the terminal asks, twice for a new pas
   expect(await ask('snapshots', ['wrong'])).toMatchObject({ code: 12 })
   const interrupted = await ask('snapshots', ['\u0003'])
   expect(interrupted.code).toBe(130)
-}, 60_000)
+}, 240_000)
 
 test('text of others is shown without what drives a terminal', () => {
   expect(display('a\u001b]0;x\u0007\u009b\u007f\u202e\u2066\n\udce9é漢')).toBe('a\\x1b]0;x\\x07\\x9b\\x7f\\u202e\\u2066\\x0a\\xe9é漢')

@@ -91,7 +91,7 @@ test('a flipped or short pack is named with the files that suffer, and restore s
       if (readdirSync(target).includes(name)) expect(readFileSync(join(target, name)).equals(readFileSync(join(source, name)))).toBe(true)
       else {
         missing++
-        expect(restored.stderr).toContain(`damaged: ${name}`)
+        expect(restored.stderr).toContain(`damaged: ${join(target, name)}`)
       }
     }
     expect(missing).toBeGreaterThan(0)

@@ -338,22 +338,27 @@ describe('a process that is killed while it absorbs', () => {
   const built = fileURLToPath(new URL('../../dist/repository/catalogue/catalogue.js', import.meta.url))
 
   test.skipIf(!existsSync(built))('leaves a catalogue that opens, and knows whole index objects or nothing of them', async () => {
-    // The child absorbs one index object after another and is killed at some moment.
+    // The child absorbs one index object after another, and is killed some turns of its event loop after it has begun one.
     const script = `
       import { openCatalogue } from ${JSON.stringify(built)}
       const catalogue = await openCatalogue(process.argv[1])
+      const [last, turns] = process.argv.slice(2).map(Number)
       for (let i = 0; ; i++) {
         const id = (n) => { const bytes = new Uint8Array(32); new DataView(bytes.buffer).setUint32(0, i * 1000 + n); return bytes }
         const blobs = new Uint8Array(36 * 500)
         for (let n = 0; n < 500; n++) blobs.set(id(n), n * 36)
         const name = '0/' + i.toString(16).padStart(64, '0')
-        await catalogue.absorb(name, 1234, [{ packId: i.toString(16).padStart(64, '0'), sizeBytes: 100, session: new Uint8Array(16), envelopes: [], blobs,
+        const absorbing = catalogue.absorb(name, 1234, [{ packId: i.toString(16).padStart(64, '0'), sizeBytes: 100, session: new Uint8Array(16), envelopes: [], blobs,
           frames: [{ offset: 60, storedBytes: 40, plainBytes: 0, blobCount: 500, codec: 0, blobType: 'data', envelope: 0 }] }])
-        if (i === 0) setTimeout(() => process.kill(process.pid, 'SIGKILL'), Number(process.argv[2]))
+        if (i === last) {
+          for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate)
+          process.kill(process.pid, 'SIGKILL')
+        }
+        await absorbing
       }`
     let most = 0
-    for (const delay of [5, 20, 45, 80]) {
-      const ended = spawnSync(process.execPath, ['--input-type=module', '-e', script, folder, String(delay)], { encoding: 'utf8' })
+    for (const [last, turns] of [[0, 0], [3, 1], [8, 2], [20, 5]]) {
+      const ended = spawnSync(process.execPath, ['--input-type=module', '-e', script, folder, String(last), String(turns)], { encoding: 'utf8' })
       expect(ended.signal, ended.stderr).toBe('SIGKILL')
       await using catalogue = await openCatalogue(folder)
       expect(catalogue.wiped).toBeUndefined()
@@ -369,7 +374,7 @@ describe('a process that is killed while it absorbs', () => {
       expect([...catalogue.packs()]).toHaveLength(catalogue.absorbed.size)
     }
     expect(most).toBeGreaterThan(0)
-  })
+  }, 120_000)
 })
 
 describe('rows', () => {

@@ -2,8 +2,8 @@ import { chmodSync, linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync,
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Backend } from '../../src/backend/backend.ts'
-import { restore } from '../../src/snapshot/restore.ts'
-import type { RestoreEvent } from '../../src/snapshot/restore-types.ts'
+import { restore } from '../../src/snapshot/restore/restore.ts'
+import type { RestoreEvent } from '../../src/snapshot/restore/types.ts'
 import { utf8 } from '../../src/util/bytes.ts'
 import { namesIn, replaceObject } from '../repository/support.ts'
 import { bytesOf, flipped } from '../util/bytes-of.ts'
@@ -237,7 +237,8 @@ describe('damage', () => {
   ])('of one pack that %s costs the files in it, which are named, and no others; no wrong byte is written', async (_what, harm) => {
     const { at, files } = await damaged(harm)
     await using _ = at
-    const result = await at.restoreSource()
+    let done = 0
+    const result = await at.restoreSource(undefined, { onEvent: (event) => void (event.type === 'done' && done++) })
     expect(result.problems.length).toBeGreaterThan(0)
     expect(result.problems.length).toBeLessThan(files.size)
     const lost = new Set(result.problems.map(({ path }) => text(path)))
@@ -248,6 +249,8 @@ describe('damage', () => {
       if (there) expect(Buffer.compare(readFileSync(join(result.target, name)), bytes)).toBe(0)
     }
     expect(readdirSync(result.target)).toHaveLength(files.size - lost.size)
+    expect(result).toMatchObject({ files: files.size - lost.size, bytes: 150_000 * (files.size - lost.size) })
+    expect(done).toBe(files.size - lost.size)
   })
 
   test('of one copy costs nothing where there is another', async () => {

@@ -43,7 +43,7 @@ export const command: Command = {
   async run({ args, output, signal, openRepository }) {
     const options = {
       ...(await sourcesOf(args, signal)),
-      filter: await filterOf(args),
+      filter: await filterOf(args, signal),
       allowEmpty: args.flag('allow-empty'),
       skipIfUnchanged: args.flag('skip-if-unchanged'),
       ignoreInode: args.flag('ignore-inode'),

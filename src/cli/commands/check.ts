@@ -57,7 +57,7 @@ function readDataOf(args: Arguments): ReadData | undefined {
   if (text === undefined) return args.flag('read-data') ? { kind: 'all' } : undefined
   if (args.flag('read-data')) throw new BackupError('INVALID_ARGUMENT', 'give --read-data or --read-data-subset, not both')
   const percent = /^(\d{1,3}(?:\.\d+)?)%$/.exec(text)?.[1]
-  if (percent !== undefined && Number(percent) <= 100) return { kind: 'percent', percent: Number(percent) }
+  if (percent !== undefined && Number(percent) > 0 && Number(percent) <= 100) return { kind: 'percent', percent: Number(percent) }
   const part = /^(\d{1,6})\/(\d{1,6})$/.exec(text)
   if (part !== null && Number(part[1]) >= 1 && Number(part[1]) <= Number(part[2])) return { kind: 'part', part: Number(part[1]), of: Number(part[2]) }
   const bytes = parseSize(text)

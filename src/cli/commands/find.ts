@@ -54,6 +54,7 @@ function wantedOf(args: Arguments, usage: string): FindFilter {
   const { positionals: patterns } = args
   const caselessPatterns = args.texts('iname')
   if (patterns.length + caselessPatterns.length === 0) throw new BackupError('INVALID_ARGUMENT', `what is to be found? give a pattern, such as "*.txt", or --iname PATTERN\nusage: nacre ${usage}`)
+  if ([...patterns, ...caselessPatterns].includes('')) throw new BackupError('INVALID_ARGUMENT', `a pattern is empty and would match nothing: is a variable of the shell unset?\nusage: nacre ${usage}`)
   const types = args.texts('type').map(typeOf)
   return { patterns, caselessPatterns, ...(types.length > 0 ? { types } : {}), newerNs: timeOf(args, 'newer'), olderNs: timeOf(args, 'older'), ...sizesOf(args.texts('size')) }
 }

@@ -87,6 +87,7 @@ function tellResult(output: Output, plan: ForgetPlan, result: ForgetResult | und
   for (const { id } of future) output.warn(`nacre: snapshot ${shortId(id)} is dated in the future; it was set aside: kept, and not counted`)
   for (const { name, message } of result?.failed ?? []) output.warn(`nacre: ${display(name)} could not be forgotten: ${display(message)}`)
   if (result === undefined) output.info(`would forget ${count(plan.names.length, 'snapshot')}; dry run: nothing was done`)
+  else if (result.failed.length > 0 && result.forgotten.length === 0) output.info('nothing was forgotten')
   else output.info(result.forgotten.length === 0 ? 'nothing to forget' : `forgot ${count(result.forgotten.length, 'snapshot')}; "nacre unforget ID" brings one back until a prune has planned its end`)
   return (result?.failed.length ?? 0) > 0 ? EXIT.incomplete : EXIT.done
 }

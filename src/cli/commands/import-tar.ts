@@ -1,12 +1,15 @@
 import { createReadStream } from 'node:fs'
 import { BackupError, importTar, type ImportTarResult, shortId } from '../../index.ts'
+import { tellKept } from '../backup-output.ts'
 import type { Command } from '../command.ts'
 import { display } from '../display.ts'
 import { timeOf } from '../filters.ts'
 import { count, duration, size } from '../format.ts'
+import { bytesFrom, patientPlace } from '../patient-input.ts'
 import { person } from '../person.ts'
 import { startProgress } from '../progress.ts'
-import { argumentBytes } from '../raw-arguments.ts'
+import { argumentBytes, isText } from '../raw-arguments.ts'
+import { standardInput } from '../standard-input.ts'
 import { levelOf, threadsOf } from './backup.ts'
 
 export const command: Command = {
@@ -43,11 +46,12 @@ export const command: Command = {
     try {
       result = await importTar(repository, {
         ...options,
-        stream: streamOf(args.positionals[0]!),
-        onFile(path, bytes) {
-          progress.file(path)
-          progress.bytes(bytes)
-          progress.done()
+        stream: streamOf(args.positionals[0]!, signal),
+        onEvent(event) {
+          if (event.type === 'file') progress.file(event.path)
+          else if (event.type === 'bytes') progress.bytes(event.bytes)
+          else if (event.type === 'done') progress.done()
+          else tellKept(output, event.bytes, 'import')
         },
       })
     } finally {
@@ -61,8 +65,10 @@ export const command: Command = {
   },
 }
 
-async function* streamOf(argument: string): AsyncGenerator<Uint8Array, void, undefined> {
-  if (argument === '-') return yield* process.stdin as AsyncIterable<Uint8Array>
+async function* streamOf(argument: string, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+  if (argument === '-') return yield* standardInput(signal)
+  const place = isText(argument) ? patientPlace(argument) : undefined
+  if (place !== undefined) return yield* bytesFrom(place, signal)
   const path = argumentBytes(argument)
   try {
     yield* createReadStream(typeof path === 'string' ? path : Buffer.from(path), { highWaterMark: 1024 * 1024 }) as AsyncIterable<Uint8Array>

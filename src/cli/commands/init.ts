@@ -1,9 +1,8 @@
 import { BackupError, createBackend, createRepository, type Location, networkFileSystem, parseLocation } from '../../index.ts'
-import type { Command } from '../command.ts'
+import type { Command, Context } from '../command.ts'
 import { display } from '../display.ts'
 import { parseSize, size } from '../format.ts'
 import { readPassword } from '../password.ts'
-import type { Output } from '../output.ts'
 import { placeSettings } from '../place-settings.ts'
 import { person } from '../person.ts'
 import { askYes } from '../prompt.ts'
@@ -18,13 +17,13 @@ export const command: Command = {
     'chunk-size': { kind: 'text', value: 'SIZE', describe: 'average size of a chunk, 16K to 1M, a power of two (128K)' },
   },
   positionals: [0, 0],
-  async run({ args, output, location }) {
+  async run({ args, output, signal, location }) {
     const text = args.text('chunk-size')
     const chunkBytes = text === undefined ? undefined : parseSize(text)
     if (text !== undefined && chunkBytes === undefined) throw new BackupError('INVALID_ARGUMENT', `"${text}" is no size; write it as 128K`)
     const place = parseLocation(location())
-    await acceptNetwork(place, args.flag('accept-network'), output)
-    const password = await readPassword({ file: args.text('password-file'), command: args.text('password-command'), fd: args.text('password-fd') }, true, 'password for the new repository')
+    await acceptNetwork(place, args.flag('accept-network'), { output, signal })
+    const password = await readPassword({ file: args.text('password-file'), command: args.text('password-command'), fd: args.text('password-fd') }, { isNew: true, signal, what: 'password for the new repository' })
     const backend = await createBackend(place, { ...placeSettings(args, output), createBucket: args.flag('create-bucket') })
     const { id, chunker } = await createRepository({ backend, password, chunkBytes, person: person() })
     if (output.isJson) output.json({ type: 'summary', repository_id: id, location: backend.location, chunk_average: chunker.averageBytes })
@@ -40,11 +39,11 @@ export const command: Command = {
  * A probe races from this machine alone; what other machines see of a network file system only its
  * administrator knows.
  */
-async function acceptNetwork(place: Location, isAccepted: boolean, output: Output): Promise<void> {
+async function acceptNetwork(place: Location, isAccepted: boolean, { output, signal }: Pick<Context, 'output' | 'signal'>): Promise<void> {
   if (place.kind !== 'local') return
   const kind = await networkFileSystem(place.path)
   if (kind === undefined) return
   output.warn(`nacre: ${display(place.path)} lies on a network file system (${display(kind)}); each machine that uses the repository must see at once what the others have made there, and a hard link to a name that is taken must fail`)
-  if (isAccepted || (await askYes('Is that so?')) === true) return
+  if (isAccepted || (await askYes('Is that so?', signal)) === true) return
   throw new BackupError('INVALID_ARGUMENT', 'no repository was made; when the network file system does that, give --accept-network')
 }

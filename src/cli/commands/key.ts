@@ -43,18 +43,18 @@ async function list({ output, openRepository }: Context): Promise<number> {
   return problems.length > 0 ? EXIT.failed : EXIT.done
 }
 
-function newPassword({ args }: Context): Promise<Uint8Array> {
+function newPassword({ args, signal }: Context): Promise<Uint8Array> {
   const file = args.text('new-password-file')
   const command = args.text('new-password-command')
-  if (file === undefined && command === undefined) return readNewAtTerminal()
-  return readPassword({ file, command, fd: undefined }, true, 'new password')
+  if (file === undefined && command === undefined) return readNewAtTerminal(signal)
+  return readPassword({ file, command, fd: undefined }, { isNew: true, signal, what: 'new password' })
 }
 
-async function readNewAtTerminal(): Promise<Uint8Array> {
+async function readNewAtTerminal(signal: AbortSignal): Promise<Uint8Array> {
   const { askHidden } = await import('../prompt.ts')
-  const first = await askHidden('new password: ')
+  const first = await askHidden('new password: ', signal)
   if (first === undefined) throw new BackupError('INVALID_ARGUMENT', 'no new password: give --new-password-file or --new-password-command, or run it at a terminal')
-  if (first.length > 0 && (await askHidden('new password, again: ')) !== first) throw new BackupError('PASSWORD_REFUSED', 'the two passwords differ')
+  if (first.length > 0 && (await askHidden('new password, again: ', signal)) !== first) throw new BackupError('PASSWORD_REFUSED', 'the two passwords differ')
   return Buffer.from(first)
 }
 

@@ -5,7 +5,7 @@ import { EXIT } from '../exit-codes.ts'
 import { FILTERS, filterOf, openChooser } from '../filters.ts'
 import { count, grouped, size, table } from '../format.ts'
 import { localTime } from '../local-time.ts'
-import { marksText } from '../marks-text.ts'
+import { notesText, tagsText } from '../marks-text.ts'
 
 export const command: Command = {
   usage: 'snapshots',
@@ -38,22 +38,24 @@ export const command: Command = {
 }
 
 function tableOf(shown: readonly Snapshot[], isForgotten: boolean): string {
+  const hasNotes = shown.some((snapshot) => notesText(snapshot) !== '')
   const hasDescription = shown.some(({ description }) => description !== '')
-  const head = ['id', 'time', 'host', 'tags', 'files', 'size', ...(isForgotten ? ['forgotten'] : []), 'paths', ...(hasDescription ? ['description'] : [])]
+  const head = ['id', 'time', 'host', 'tags', ...(hasNotes ? ['notes'] : []), 'files', 'size', ...(isForgotten ? ['forgotten'] : []), 'paths', ...(hasDescription ? ['description'] : [])]
   return table(head, shown.map((snapshot) => [
-    ...row(snapshot),
+    ...row(snapshot, hasNotes),
     ...(snapshot.forgotten === undefined ? [] : [`${localTime(snapshot.forgotten.timeNs)} by ${display(snapshot.forgotten.user)}@${display(snapshot.forgotten.host)}`]),
     snapshot.paths.map(displayPath).join(' '),
     ...(hasDescription ? [display(snapshot.description)] : []),
   ]))
 }
 
-function row(snapshot: Snapshot): string[] {
+function row(snapshot: Snapshot, hasNotes: boolean): string[] {
   return [
     shortId(snapshot.id),
     formatTime(snapshot.startNs, snapshot.zoneMinutes).slice(0, 19).replace('T', ' '),
     display(snapshot.host),
-    display(marksText(snapshot)),
+    display(tagsText(snapshot)),
+    ...(hasNotes ? [notesText(snapshot)] : []),
     grouped(snapshot.summary.totalFiles),
     size(snapshot.summary.totalBytes),
   ]

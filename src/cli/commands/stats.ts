@@ -1,4 +1,4 @@
-import { repositoryStats } from '../../index.ts'
+import { repositoryStats, type RepositoryStats } from '../../index.ts'
 import type { Command } from '../command.ts'
 import { FILTERS, hasFilter, openChooser } from '../filters.ts'
 import { count, ratio, size } from '../format.ts'
@@ -27,11 +27,17 @@ export const command: Command = {
     output.result(`${count(stats.snapshots, 'snapshot')} with ${count(stats.files, 'file')} in ${count(stats.folders, 'folder')}`)
     output.result(`logical     ${size(stats.logicalBytes)}`)
     output.result(`unique      ${size(stats.uniqueBytes)}   deduplicated ${ratio(stats.logicalBytes, stats.uniqueBytes)}`)
-    output.result(`compressed  ${size(stats.compressedBytes)}   compressed ${ratio(stats.uniqueBytes, stats.compressedBytes)}`)
+    output.result(`compressed  ${size(stats.compressedBytes)}   ${compression(stats)}`)
     output.result(`stored      ${size(stats.storedBytes)}   in all ${ratio(stats.logicalBytes, stats.storedBytes)}`)
     output.result(`${count(stats.dataBlobs, 'data blob')}, ${count(stats.treeBlobs, 'tree blob')}, ${count(stats.packs, 'pack')}`)
     return 0
   },
+}
+
+/** Each frame is sealed, which adds a few bytes: of little data, or of noise, more than compression takes away. */
+function compression({ uniqueBytes, compressedBytes }: RepositoryStats): string {
+  if (compressedBytes <= uniqueBytes) return `compressed ${ratio(uniqueBytes, compressedBytes)}`
+  return `not smaller: encryption adds ${size(compressedBytes - uniqueBytes)}`
 }
 
 function quotient(a: number, b: number): number | null {

@@ -1,9 +1,10 @@
 /**
  * A node as a tar entry: a ustar header, with a pax header before it for what that has no room for.
- * GNU tar and bsdtar both read it all: nanoseconds, attributes as SCHILY.xattr, holes as GNU.sparse
+ * GNU tar and bsdtar both read it all: nanoseconds, attributes as SCHILY.xattr, ACLs as SCHILY.acl, holes as GNU.sparse
  * 1.0, names of any bytes.
  */
 import { isUtf8 } from 'node:buffer'
+import { aclText } from '../../codec/acl-text.ts'
 import { encodePax, paxTime } from '../../codec/pax.ts'
 import { encodeTarHeader, fitsLink, fitsName, fitsOwner, octalLimit, TAR_BLOCK, type TarHeader } from '../../codec/tar-header.ts'
 import { concatBytes, utf8 } from '../../util/bytes.ts'
@@ -88,10 +89,17 @@ function isPlain(bytes: Uint8Array): boolean {
   return bytes.every((byte) => byte < 0x80)
 }
 
+/** Attributes that are ACLs, and the keys under which tars carry these as text. */
+const ACL_KEYS: Readonly<Record<string, string>> = { 'system.posix_acl_access': 'SCHILY.acl.access', 'system.posix_acl_default': 'SCHILY.acl.default' }
+
 /** In the key of a record `=` ends it, so GNU tar writes `%3D`, and `%25` for `%`. */
 function xattrRecords(node: Node): Uint8Array[] {
   return (node.xattrs ?? []).map(({ name, value }) => {
-    const key = Buffer.from(name).toString('latin1').replaceAll('%', '%25').replaceAll('=', '%3D')
+    const text = Buffer.from(name).toString('latin1')
+    const aclKey = ACL_KEYS[text]
+    const acl = aclKey === undefined ? undefined : aclText(value)
+    if (aclKey !== undefined && acl !== undefined) return encodePax(aclKey, acl)
+    const key = text.replaceAll('%', '%25').replaceAll('=', '%3D')
     return encodePax(Buffer.from(`SCHILY.xattr.${key}`, 'latin1'), value)
   })
 }

@@ -26,7 +26,7 @@ import { loadSnapshots } from '../../snapshot/snapshots.ts'
 import { joinPath, splitPath } from '../../snapshot/source-paths.ts'
 import { openSpooledContent } from '../../snapshot/spooled-content.ts'
 import { createTreeAssembler, type TreeAssembler } from '../../snapshot/tree-assembler.ts'
-import { openTreeReader } from '../../snapshot/tree-reader.ts'
+import { openTreeReader, type TreeReader } from '../../snapshot/tree-reader.ts'
 import { rootNode } from '../../snapshot/tree-walk.ts'
 import { readTar, type TarRecord } from './read-tar.ts'
 import { createTarIndex, type TarIndex } from './tar-index.ts'
@@ -45,8 +45,18 @@ export interface ImportTarOptions {
   readonly level?: number | null | undefined
   readonly threads: number
   readonly signal?: AbortSignal | undefined
-  readonly onFile?: ((path: Uint8Array, bytes: number) => void) | undefined
+  readonly onEvent?: ((event: ImportTarEvent) => void) | undefined
 }
+
+export type ImportTarEvent =
+  /** The tar has come to it. */
+  | { readonly type: 'file'; readonly path: Uint8Array }
+  /** So many bytes of a file are stored. */
+  | { readonly type: 'bytes'; readonly bytes: number }
+  /** One more of what is no folder is stored. */
+  | { readonly type: 'done' }
+  /** The import fails or was stopped, and packs of so many bytes that it stored are there for the next one. */
+  | { readonly type: 'kept'; readonly bytes: number }
 
 export interface ImportTarResult {
   readonly snapshotId: string
@@ -96,6 +106,16 @@ export async function importTar(repository: Repository, options: ImportTarOption
 async function storeTar(repository: Repository, session: Session, options: ImportTarOptions): Promise<{ tree: Uint8Array; summary: SnapshotSummary }> {
   const trees = await openTreeReader(repository)
   await using store = await openBlobStore(repository, session, { threads: options.threads, level: options.level === null ? undefined : (options.level ?? ZSTD_LEVEL_DEFAULT), verifyFraction: 1, dryRun: false, signal: options.signal })
+  try {
+    return await storeWith(store, trees, repository, options)
+  } catch (error) {
+    const bytes = await store.keepStored()
+    if (bytes > 0) options.onEvent?.({ type: 'kept', bytes })
+    throw error
+  }
+}
+
+async function storeWith(store: BlobStore, trees: TreeReader, repository: Repository, options: ImportTarOptions): Promise<{ tree: Uint8Array; summary: SnapshotSummary }> {
   const save = (blob: Uint8Array): Uint8Array => saveTree(store, trees, blob)
   const aside = `${repository.cacheFolder}/import-${toHex(randomBytes(8))}`
   await using spool = await openSortedSpool(`${aside}-index`)
@@ -111,19 +131,26 @@ async function storeTar(repository: Repository, session: Session, options: Impor
 async function takeIn(store: BlobStore, saveTree: (blob: Uint8Array) => Uint8Array, aside: string, index: TarIndex, options: ImportTarOptions): Promise<void> {
   await using contents = openSpooledContent(store, saveTree, aside)
   let inode = 0
+  const put = async (names: readonly Uint8Array[], node: Node): Promise<void> => {
+    await index.put(names, node)
+    if (node.type === 'file') options.onEvent?.({ type: 'bytes', bytes: node.size })
+    if (node.type !== 'directory') options.onEvent?.({ type: 'done' })
+  }
   for await (const record of readTar(options.stream)) {
     throwIfAborted(options.signal)
     const names = tarPath(record.name, 'name')
-    options.onFile?.(record.name, record.size)
+    options.onEvent?.({ type: 'file', path: record.name })
     if (record.type === 'file') {
       if (names.length === 0) throw new BackupError('CORRUPT', 'the tar holds a file without a name; nothing was imported')
-      await contents.add(names, nodeOf(names, record, ++inode), record.content, index.put)
+      await contents.add(names, nodeOf(names, record, ++inode), record.content, put)
       continue
     }
     // Whatever comes later counts, so what came before is put down first.
     await contents.flush()
-    if (record.type === 'link') await index.link(names, tarPath(record.target, 'link'), record.target)
-    else if (names.length > 0) await index.put(names, nodeOf(names, record, ++inode))
+    if (record.type === 'link') {
+      await index.link(names, tarPath(record.target, 'link'), record.target)
+      options.onEvent?.({ type: 'done' })
+    } else if (names.length > 0) await put(names, nodeOf(names, record, ++inode))
     else if (record.type !== 'directory') throw new BackupError('CORRUPT', 'the tar holds something without a name; nothing was imported')
   }
   await contents.flush()

@@ -3,9 +3,11 @@
  * GNU's sparse files in all their forms. What it says is only what the tar says: whether a name may
  * be used is for the caller to judge. Lengths are bounded before anything is read by them.
  */
+import { aclAttribute } from '../../codec/acl-text.ts'
 import { decodePax, parsePaxTime, type PaxRecord } from '../../codec/pax.ts'
 import { decodeTarHeader, TAR_BLOCK, type TarHeader, tarNumber } from '../../codec/tar-header.ts'
 import { BackupError } from '../../util/errors.ts'
+import { groupId, userId } from '../../util/posix/owners.ts'
 import { escapeBytes } from '../../util/posix/system-error.ts'
 import type { ExtendedAttribute, NodeType } from '../../snapshot/node.ts'
 import { byteSource, type ByteSource, cutShort } from './byte-source.ts'
@@ -155,9 +157,26 @@ function timeOf(pax: ReadonlyMap<string, Uint8Array>, key: string): { s: number;
 const SCHILY = 'SCHILY.xattr.'
 const LIBARCHIVE = 'LIBARCHIVE.xattr.'
 
-/** GNU tar writes values as they are, bsdtar besides that in base 64: the former counts. */
+const ACLS: readonly (readonly [key: string, attribute: string])[] = [
+  ['SCHILY.acl.access', 'system.posix_acl_access'],
+  ['SCHILY.acl.default', 'system.posix_acl_default'],
+]
+
+function idOfName(kind: 'user' | 'group', name: string): number | undefined {
+  return kind === 'user' ? userId(name) : groupId(name)
+}
+
+/**
+ * GNU tar writes values as they are, bsdtar besides that in base 64: the former counts. An ACL comes
+ * as text; where it comes as its attribute too, that counts, which holds numbers alone.
+ */
 function xattrsOf(records: readonly PaxRecord[]): ExtendedAttribute[] {
   const found = new Map<string, Uint8Array>()
+  for (const [key, attribute] of ACLS) {
+    const text = records.findLast((record) => Buffer.from(record.key).toString('latin1') === key)?.value
+    const acl = text === undefined ? undefined : aclAttribute(Buffer.from(text).toString('utf8'), key.endsWith('default'), idOfName)
+    if (acl !== undefined) found.set(attribute, acl)
+  }
   for (const { key, value } of records) {
     const text = Buffer.from(key).toString('latin1')
     if (text.startsWith(LIBARCHIVE)) found.set(unescaped(text.slice(LIBARCHIVE.length)), Buffer.from(Buffer.from(value).toString('latin1'), 'base64'))

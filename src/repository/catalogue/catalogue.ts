@@ -3,15 +3,16 @@
  * keyed by immutable names and can be read from the repository again, so it may be deleted at any
  * time and costs only time.
  *
- * Crash rule: the rows of an index object's packs are written first, then its blobs, and last the
- * row that says "absorbed". Numbers of packs are never given twice, so what a crash leaves behind
- * refers to packs that nobody believes in.
+ * Crash rule: the rows of an index object's packs are written first, then its blobs, and last, or in
+ * one write with these, the row that says "absorbed". Numbers of packs are never given twice, so what
+ * a crash leaves behind refers to packs that nobody believes in.
  */
 import { blobEntries, type PackEntry } from '../pack-entry.ts'
 import { compareBytes, dataView, fromHex, toHex } from '../../util/bytes.ts'
 import { type Database, openDatabase } from './database.ts'
 import { numberName, rowKey, rowName, tableRange } from './keys.ts'
 import { decodeLocation, encodeLocation, type LocationRecord, packNumbersOf, withLocation } from './location-record.ts'
+import { type Operation, type RowStore, rowStoreOver } from './row-store.ts'
 import { decodePackRow, encodePackRow, type PackRow, packRowOf } from './pack-row.ts'
 
 export interface BlobLocation extends LocationRecord {
@@ -51,20 +52,6 @@ export interface Catalogue extends AsyncDisposable {
   readonly rows: RowStore
 }
 
-/** Small tables whose rows the caller seals and names. */
-export interface RowStore {
-  get(table: RowTable, name: Uint8Array): Uint8Array | undefined
-  /** Kept in memory until `flush`, or until many have gathered. */
-  put(table: RowTable, name: Uint8Array, value: Uint8Array): void
-  /** As `put`. */
-  remove(table: RowTable, name: Uint8Array): void
-  clear(table: RowTable): Promise<void>
-  flush(): Promise<void>
-}
-
-export type RowTable = 'tree' | 'snapshot' | 'whole' | 'marker' | 'journal'
-
-type Operation = { type: 'put'; key: Uint8Array; value: Uint8Array } | { type: 'del'; key: Uint8Array }
 const BATCH = 8192
 const VERSION = Uint8Array.of(1)
 /** Value of an index object's row: number u32 ‖ size of the object as a double; or the id of another that replaces it. */
@@ -164,13 +151,15 @@ function catalogueOver(db: Database, path: string, wiped: string | undefined, ta
       const indexNumber = tables.nextIndex++
       const first = packs.length
       const rowsOfPacks = entries.map((entry) => packRowOf(entry, indexNumber, Number(indexName.split('/')[0])))
-      await db.batch(rowsOfPacks.map((row, i): Operation => ({ type: 'put', key: rowKey('pack', numberName(first + i)), value: encodePackRow(row) })))
       packs.push(...rowsOfPacks)
-      await writeBlobs(db, entries, { firstPack: first, isFresh, isKnown: (number) => packs[number] !== undefined })
       const value = new Uint8Array(ABSORBED_BYTES)
       dataView(value).setUint32(0, indexNumber, true)
       dataView(value).setFloat64(4, sizeBytes, true)
-      await db.put(rowKey('index', indexRowName(indexName)), value)
+      await writeBlobs(db, entries, {
+        firstPack: first, isFresh, isKnown: (number) => packs[number] !== undefined,
+        before: rowsOfPacks.map((row, i): Operation => ({ type: 'put', key: rowKey('pack', numberName(first + i)), value: encodePackRow(row) })),
+        after: { type: 'put', key: rowKey('index', indexRowName(indexName)), value },
+      })
       indexNumbers.set(indexName, indexNumber)
       absorbed.set(indexName, sizeBytes)
     },
@@ -253,15 +242,19 @@ interface BlobWriting {
   readonly firstPack: number
   readonly isFresh: boolean
   readonly isKnown: (packNumber: number) => boolean
+  /** Rows that are written with the first blobs, and with the last: most index objects are small, and are one write. */
+  readonly before: readonly Operation[]
+  readonly after: Operation
 }
 
-async function writeBlobs(db: Database, entries: readonly PackEntry[], { firstPack, isFresh, isKnown }: BlobWriting): Promise<void> {
+async function writeBlobs(db: Database, entries: readonly PackEntry[], { firstPack, isFresh, isKnown, before: first, after }: BlobWriting): Promise<void> {
   // One row holds all locations of a blob, so rows of this very batch must be seen as well.
   let gathered = new Map<string, { key: Uint8Array; value: Uint8Array }>()
-  const write = async (): Promise<void> => {
-    const operations: Operation[] = []
-    for (const row of gathered.values()) operations.push({ type: 'put', ...row })
+  let begun: readonly Operation[] = first
+  const write = async (last: readonly Operation[]): Promise<void> => {
+    const operations = [...begun, ...[...gathered.values()].map((row): Operation => ({ type: 'put', ...row })), ...last]
     gathered = new Map()
+    begun = []
     await db.batch(operations)
   }
   for (const [i, entry] of entries.entries()) {
@@ -270,31 +263,8 @@ async function writeBlobs(db: Database, entries: readonly PackEntry[], { firstPa
       const name = Buffer.from(key.buffer).toString('latin1')
       const before = gathered.get(name)?.value ?? (isFresh ? undefined : db.getSync(key))
       gathered.set(name, { key, value: withLocation(before, encodeLocation(firstPack + i, blob), isKnown) })
-      if (gathered.size >= BATCH) await write()
+      if (gathered.size >= BATCH) await write([])
     }
   }
-  await write()
-}
-
-function rowStoreOver(db: Database): RowStore {
-  let waiting: Operation[] = []
-  let writing: Promise<void> = Promise.resolve()
-  const flush = (): Promise<void> => {
-    const operations = waiting
-    waiting = []
-    if (operations.length > 0) writing = writing.then(() => db.batch(operations))
-    return writing
-  }
-  const wait = (operation: Operation): void => {
-    waiting.push(operation)
-    // A failed write shows at the next flush; the rows can be read again from the repository.
-    if (waiting.length >= 512) flush().catch(() => undefined)
-  }
-  return {
-    get: (table, name) => db.getSync(rowKey(table, name)),
-    put: (table, name, value) => wait({ type: 'put', key: rowKey(table, name), value }),
-    remove: (table, name) => wait({ type: 'del', key: rowKey(table, name) }),
-    clear: (table) => db.clear(tableRange(table)),
-    flush,
-  }
+  await write([after])
 }

@@ -2,6 +2,7 @@
  * Folders with those above them. Node's own recursive mkdir tries for ever where a folder takes none,
  * as below /proc or a link that leads nowhere.
  */
+import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { errnoOf } from '../../util/errors.ts'
@@ -28,4 +29,9 @@ async function tryMake(path: string, mode: number): Promise<boolean> {
     if (errnoOf(error) !== 'EEXIST') throw error
   }
   return true
+}
+
+/** Whether the folder has been made before. */
+export function isMade(path: string): boolean {
+  return existsSync(path)
 }

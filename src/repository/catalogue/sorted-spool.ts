@@ -3,7 +3,7 @@
  * of its own that is gone when it is closed. For work whose input is not sorted.
  */
 import { rm } from 'node:fs/promises'
-import { Level } from 'level'
+import type { Level } from 'level'
 
 export interface SortedSpool extends AsyncDisposable {
   get(key: Uint8Array): Uint8Array | undefined
@@ -17,7 +17,9 @@ const MIB = 1024 * 1024
 
 /** @param folder - made, and removed with all that is in it at the end */
 export async function openSortedSpool(folder: string): Promise<SortedSpool> {
-  const db = new Level<Uint8Array, Uint8Array>(folder, { keyEncoding: 'view', valueEncoding: 'view', cacheSize: 4 * MIB, writeBufferSize: 8 * MIB })
+  // Here, so that whoever needs none does not wait for it to load.
+  const { Level } = await import('level')
+  const db: Level<Uint8Array, Uint8Array> = new Level<Uint8Array, Uint8Array>(folder, { keyEncoding: 'view', valueEncoding: 'view', cacheSize: 4 * MIB, writeBufferSize: 8 * MIB })
   await db.open()
   return {
     get: (key) => db.getSync(key),
