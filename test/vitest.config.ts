@@ -7,6 +7,7 @@ export default defineConfig({
   test: {
     environment: 'node',
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/services.ts'],
     pool: 'forks',
     maxWorkers: 2,
     // A limit is there for what hangs; on two shared cores a start of the program may take seconds.

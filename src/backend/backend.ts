@@ -59,6 +59,8 @@ export interface Backend extends AsyncDisposable {
   readonly location: string
   /** How many operations at once are useful. */
   readonly connections: number
+  /** Whether lists come in byte order of the names, so that one that broke off can go on after its last. */
+  readonly listsInOrder?: boolean
 
   /**
    * Create-if-absent, atomic: the whole object appears under its name or nothing does, and of any

@@ -7,22 +7,38 @@ import { fileURLToPath } from 'node:url'
 
 import { BackupError } from '../util/errors.ts'
 import { createLocalRoot, localBackend } from './local.ts'
+import { parseS3Location } from './s3/s3-place.ts'
+import { type RemoteSettings, withRemoteCare } from './with-remote-care.ts'
 import type { Backend } from './backend.ts'
+import type { S3Place, S3Settings } from './s3/s3-place.ts'
 
-export interface Location {
+export interface LocalPlace {
   readonly kind: 'local'
   readonly path: string
 }
 
+export type Location = LocalPlace | S3Place
+
+/** What a location does not say: how to reach it, and how much of the line to take. */
+export interface BackendSettings extends RemoteSettings {
+  readonly s3?: S3Settings | undefined
+}
+
+export interface CreateBackendSettings extends BackendSettings {
+  /** Whether a bucket that is missing may be made. */
+  readonly createBucket?: boolean | undefined
+}
+
 /** Two letters at least before the colon: one letter is a drive to some and a name to others. */
 const kindPattern = /^([a-z][a-z0-9+.-]+):/i
-const plannedKinds: ReadonlySet<string> = new Set(['s3', 'sftp', 'rclone'])
+const plannedKinds: ReadonlySet<string> = new Set(['sftp', 'rclone'])
 
 /** @throws {BackupError} INVALID_ARGUMENT when the text is no location, or of a kind not supported */
 export function parseLocation(text: string): Location {
   const kind = kindPattern.exec(text)?.[1]?.toLowerCase()
   if (kind === 'file') return local(pathOfFileLocation(text))
   if (kind === undefined) return local(text)
+  if (kind === 's3') return parseS3Location(text)
   // Only the kind is repeated in the message: the rest may hold credentials.
   const problem = plannedKinds.has(kind)
     ? `repositories of the kind "${kind}:" are not supported yet in this version`
@@ -31,21 +47,29 @@ export function parseLocation(text: string): Location {
 }
 
 /**
- * Opens a place that is there.
+ * Opens a place that is there. One far away is not asked before it is used; what it is asked then is
+ * tried again where that helps, and held to the limits of the settings.
  * @throws {BackupError} INVALID_ARGUMENT; BACKEND_NOT_FOUND when there is no such folder;
  * BACKEND_DENIED, BACKEND_FAILED
  */
-export function openBackend(location: Location): Promise<Backend> {
-  return localBackend(location.path)
+export async function openBackend(location: Location, settings: BackendSettings = {}): Promise<Backend> {
+  if (location.kind === 'local') return withRemoteCare(await localBackend(location.path), { ...settings, retryMs: 0 })
+  // What serves one kind alone is loaded when that kind is asked for.
+  const { s3Backend } = await import('./s3/s3.ts')
+  return withRemoteCare(await s3Backend(location, settings.s3, settings.connections), settings)
 }
 
 /** Makes the place where it is missing, durably, and opens it: for `init`. */
-export async function createBackend(location: Location): Promise<Backend> {
-  await createLocalRoot(location.path)
-  return localBackend(location.path)
+export async function createBackend(location: Location, settings: CreateBackendSettings = {}): Promise<Backend> {
+  if (location.kind === 'local') await createLocalRoot(location.path)
+  else {
+    const { createS3Place } = await import('./s3/s3.ts')
+    await createS3Place(location, settings.s3 ?? {}, settings.createBucket === true)
+  }
+  return openBackend(location, settings)
 }
 
-function local(path: string): Location {
+function local(path: string): LocalPlace {
   if (path === '') throw invalid('the location of the repository is empty')
   if (path.includes('\0')) throw invalid('the location of the repository holds a zero byte')
   return { kind: 'local', path }

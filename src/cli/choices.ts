@@ -2,5 +2,5 @@
 
 /** `tar|zip` is two words to choose from; `FILE` and `N` are none. */
 export function choicesOf(value: string | undefined): readonly string[] {
-  return value !== undefined && /^[a-z0-9%]+(\|[a-z0-9%]+)+$/.test(value) ? value.split('|') : []
+  return value !== undefined && /^[a-z0-9%][a-z0-9%-]*(\|[a-z0-9%][a-z0-9%-]*)+$/.test(value) ? value.split('|') : []
 }

@@ -1,6 +1,6 @@
 /** Runs one command: arguments, context, the library's work, and what to say of its end. */
 import { rmSync } from 'node:fs'
-import { BackupError, isBackupError, openBackend, openRepository, parseLocation, programVersion, type Repository } from '../index.ts'
+import { type BackendSettings, BackupError, isBackupError, openBackend, openRepository, parseLocation, programVersion, type Repository } from '../index.ts'
 import { cacheDir } from './cache-dir.ts'
 import type { Arguments, Command, Context } from './command.ts'
 import { type CommandName, COMMANDS } from './commands.ts'
@@ -9,6 +9,7 @@ import { EXIT, exitCodeOf } from './exit-codes.ts'
 import { createOutput, type Output } from './output.ts'
 import { helpOf } from './help.ts'
 import { parseArguments } from './parse.ts'
+import { placeSettings } from './place-settings.ts'
 import { readPassword, takeSecretsFromEnvironment } from './password.ts'
 import { interruption } from './signals.ts'
 import { answerStatus } from './status-signal.ts'
@@ -55,11 +56,11 @@ async function withContext(command: Command, args: Arguments, output: Output): P
     signal,
     cacheFolder: cache.path,
     location: () => locationOf(args),
-    openPlace: () => openPlace(locationOf(args)),
+    openPlace: () => openPlace(locationOf(args), placeSettings(args, output)),
     everyCommand: async () => (await import('./every-command.ts')).everyCommand(),
     password: () => (password ??= readPassword({ file: args.text('password-file'), command: args.text('password-command'), fd: args.text('password-fd') }, { isNew: false, signal, what: 'password for the repository' })),
     async openRepository() {
-      const backend = await openPlace(locationOf(args))
+      const backend = await openPlace(locationOf(args), placeSettings(args, output))
       repository = await openRepository({ backend, password: await context.password(), cacheFolder: cache.path, onNotice: (message) => output.warn(`nacre: ${display(message)}`), signal })
       return repository
     },
@@ -79,9 +80,9 @@ function locationOf(args: Arguments): string {
 }
 
 /** A folder that is not there holds no repository, and what is no folder neither. */
-async function openPlace(location: string): ReturnType<typeof openBackend> {
+async function openPlace(location: string, settings: BackendSettings): ReturnType<typeof openBackend> {
   try {
-    return await openBackend(parseLocation(location))
+    return await openBackend(parseLocation(location), settings)
   } catch (error) {
     if (!isBackupError(error, 'BACKEND_NOT_FOUND')) throw error
     throw new BackupError('REPOSITORY_NOT_FOUND', `there is no repository at ${location}: ${error.message}; "nacre init" makes one`, { cause: error, path: location })

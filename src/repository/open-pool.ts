@@ -1,16 +1,20 @@
 /** The main thread's half of the open workers: a promise for every request, and work for all. */
 import { type BufferPool, createBufferPool } from '../util/buffer-pool.ts'
-import type { OpenInit, OpenReply, OpenRequest, RestoreRequest, VerifyRequest } from './pool/open-messages.ts'
+import type { CompareRequest, OpenInit, OpenReply, OpenRequest, RestoreRequest, VerifyRequest } from './pool/open-messages.ts'
 import { startPool } from './pool/worker-pool.ts'
 
 export type Restored = Extract<OpenReply, { kind: 'restored' }>
 export type Verified = Extract<OpenReply, { kind: 'verified' }>
+
+export type Compared = Extract<OpenReply, { kind: 'compared' }>
 
 export interface OpenPool extends AsyncDisposable {
   readonly workers: number
   /** For the bytes of requests, which come back to it. */
   readonly memory: BufferPool
   restore(request: Omit<RestoreRequest, 'kind' | 'job'>): Promise<Restored>
+  /** Compares stretches of files with blobs. */
+  compare(request: Omit<CompareRequest, 'kind' | 'job'>): Promise<Compared>
   /** Verifies one pack, all of whose stretches go to one worker. */
   withPack<T>(use: (verify: (stretch: Omit<VerifyRequest, 'kind' | 'job' | 'pack'>) => Promise<Verified>) => Promise<T>): Promise<T>
 }
@@ -39,7 +43,7 @@ export async function startOpenPool(threads: number, init: OpenInit): Promise<Op
       const job = jobs.get(reply.job)
       jobs.delete(reply.job)
       if (job !== undefined) busy[job.worker]!--
-      memory.give(reply.buffer)
+      if (reply.buffer !== undefined) memory.give(reply.buffer)
       job?.resolve(reply)
     },
     onFailure(error) {
@@ -60,7 +64,7 @@ export async function startOpenPool(threads: number, init: OpenInit): Promise<Op
     busy[worker]!++
     return new Promise((resolve, reject) => {
       jobs.set(job, { worker, resolve, reject })
-      pool.send(worker, request, [request.bytes.buffer])
+      pool.send(worker, request, request.kind === 'compare' ? [request.rows.buffer, request.ids.buffer] : [request.bytes.buffer])
     })
   }
 
@@ -68,6 +72,7 @@ export async function startOpenPool(threads: number, init: OpenInit): Promise<Op
     workers: pool.size,
     memory,
     restore: (request) => ask((job) => ({ ...request, kind: 'restore', job }), leastBusy()) as Promise<Restored>,
+    compare: (request) => ask((job) => ({ ...request, kind: 'compare', job }), leastBusy()) as Promise<Compared>,
     async withPack(use) {
       const worker = leastBusy()
       const pack = nextPack++

@@ -150,6 +150,7 @@ async function loadConfig(backend: Backend, signal: AbortSignal | undefined): Pr
   try {
     return await loadObject(backend, CONFIG, signal)
   } catch (cause) {
+    if (isBackupError(cause) && cause.details['isPlaceMissing'] === true) throw new BackupError('REPOSITORY_NOT_FOUND', cause.message, { cause, path: backend.location })
     if (!isBackupError(cause, 'BACKEND_NOT_FOUND')) throw cause
     const remains = await firstOfRepository(backend, signal)
     if (remains !== undefined) throw new BackupError('CORRUPT', withoutConfig(backend, remains), { cause, path: 'config' })

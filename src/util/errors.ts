@@ -34,6 +34,7 @@ export type ErrorCode =
   | 'BACKEND_FAILED'
   | 'BACKEND_UNSUITABLE'
   | 'TARGET_REFUSED'
+  | 'TARGET_FULL'
   | 'INVALID_ARGUMENT'
   | 'INTERRUPTED'
 

@@ -1,10 +1,10 @@
 /**
  * Making a file in a folder that is held by descriptor: whole under a temporary name, and only then
- * under its own, which is never taken from anything that stands there.
+ * under its own, which is taken from what stands there only where that is asked for.
  */
 import { equalBytes } from './bytes.ts'
 import { fchmod, fchmodAt, fchown, fchownAt } from './posix/attributes.ts'
-import { renameAtNoReplace, unlinkAtIfPresent } from './posix/create.ts'
+import { renameAt, renameAtNoReplace } from './posix/create.ts'
 import { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR, openAt } from './posix/open.ts'
 import { escapeBytes, PosixError } from './posix/system-error.ts'
 import { setTimes, setTimesAt } from './posix/times.ts'
@@ -22,6 +22,8 @@ export interface TargetAttributes {
   readonly xattrs?: readonly TargetXattr[] | undefined
   /** Whether what the folder above has handed down is taken away, where the file has no ACL itself. */
   readonly clearsAcl?: boolean | undefined
+  /** Whether attributes that a file has stay, where it has others than these. */
+  readonly leavesXattrs?: boolean | undefined
 }
 
 export interface TargetXattr {
@@ -41,11 +43,23 @@ export function createTemporary(dirFd: number, name: Uint8Array): number {
   return openAt(dirFd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
 }
 
-/** False, and the temporary file is gone, when the name is taken. */
-export function giveName(dirFd: number, temporary: Uint8Array, name: Uint8Array): boolean {
-  if (renameAtNoReplace(dirFd, temporary, dirFd, name)) return true
-  unlinkAtIfPresent(dirFd, temporary)
-  return false
+const TEMPORARY = /^\.nacre-([0-9a-z]+)-[0-9a-z]+-[0-9a-z]+$/
+
+/** The process that has given a temporary name; undefined for a name that is none. */
+export function temporaryOwner(name: Uint8Array): number | undefined {
+  if (name[0] !== 0x2e) return undefined
+  const pid = TEMPORARY.exec(Buffer.from(name).toString('latin1'))?.[1]
+  return pid === undefined ? undefined : Number.parseInt(pid, 36)
+}
+
+/**
+ * False when the name is taken; then the temporary file has its own still.
+ * @param replaces - whether it takes the name from what has it, at once; a folder never yields
+ */
+export function giveName(dirFd: number, temporary: Uint8Array, name: Uint8Array, replaces: boolean): boolean {
+  if (!replaces) return renameAtNoReplace(dirFd, temporary, dirFd, name)
+  renameAt(dirFd, temporary, dirFd, name)
+  return true
 }
 
 const SET_IDS = 0o6000

@@ -24,7 +24,7 @@ describe('location', () => {
     expect(parseLocation(text)).toEqual({ kind: 'local', path })
   })
 
-  test.each(['s3:bucket/prefix', 's3://key:secret@host/bucket', 'SFTP:host:/path', 'sftp://u:secret@h/p', 'rclone:x:y'])(
+  test.each(['SFTP:host:/path', 'sftp://u:secret@h/p', 'rclone:x:y'])(
     'says that %o is not supported yet, without repeating what it holds',
     (text) => {
       expect(() => parseLocation(text)).toThrow(
@@ -43,6 +43,23 @@ describe('location', () => {
     },
   )
 
+  test.each([
+    ['s3://bucket', { endpoint: undefined, bucket: 'bucket', prefix: '' }],
+    ['s3://bucket/a/b/', { endpoint: undefined, bucket: 'bucket', prefix: 'a/b' }],
+    ['S3:https://Host.example:9000/bucket/a b/%20ü', { endpoint: 'https://host.example:9000', bucket: 'bucket', prefix: 'a b/%20ü' }],
+    ['s3:http://[::1]:80/my.bucket/', { endpoint: 'http://[::1]', bucket: 'my.bucket', prefix: '' }],
+  ])('reads %o as a place in a bucket', (text, place) => {
+    expect(parseLocation(text)).toEqual({ kind: 's3', ...place })
+  })
+
+  test.each([
+    's3:', 's3://', 's3:bucket/prefix', 's3:///x', 's3://ab', 's3://key:secret@host/bucket', 's3:https://key:secret@host/bucket', 's3:https://secret@host/bucket',
+    's3:https://host', 's3:https://host/', 's3:https://host/bucket?secret', 's3:https://host/bucket#secret', 's3:ftp://secret/bucket',
+    's3://bucket//secret', 's3://bucket/../secret', 's3://bucket/./secret', 's3://bucket/sec\nret', 's3:https://', `s3://bucket/${'secret'.repeat(200)}`,
+  ])('refuses %o, without repeating what it holds', (text) => {
+    expect(() => parseLocation(text)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringMatching(/^(?!.*secret)/s) as string }))
+  })
+
   test('opens only what is there, and makes it when told to', async () => {
     const home = await mkdtemp(join(tmpdir(), 'nacre-location-'))
     try {
@@ -51,7 +68,7 @@ describe('location', () => {
       await using made = await createBackend(location)
       await using opened = await openBackend(location)
       expect(opened.location).toBe(made.location)
-      expect((await stat(location.path)).mode & 0o777).toBe(0o700)
+      expect((await stat(join(home, 'a', 'b', 'c'))).mode & 0o777).toBe(0o700)
     } finally {
       await rm(home, { recursive: true })
     }

@@ -91,7 +91,7 @@ test('a flipped or short pack is named with the files that suffer, and restore s
       if (readdirSync(target).includes(name)) expect(readFileSync(join(target, name)).equals(readFileSync(join(source, name)))).toBe(true)
       else {
         missing++
-        expect(restored.stderr).toContain(`damaged: ${name}`)
+        expect(restored.stderr).toContain(`damaged: ${join(target, name)}`)
       }
     }
     expect(missing).toBeGreaterThan(0)
@@ -121,7 +121,7 @@ test('without one of its index objects a repository gives back all that others s
   const checked = check(at)
   expect(checked).toMatchObject({ code: 1 })
   expect(checked.stdout).toContain(`error: ${name}: `)
-  expect(checked.stdout).toContain('"nacre repair index"')
+  expect(checked.stdout).toContain('"nacre repair index --apply"')
 
   const packs = objects(at, 'packs').length
   expect(at.run('prune', '--no-cache')).toMatchObject({ code: 1 })

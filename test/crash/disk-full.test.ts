@@ -1,6 +1,6 @@
 /** A repository on a disk that is full: it says so, stays sound, and goes on when there is room. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { place } from '../support/nacre.ts'
@@ -41,7 +41,7 @@ test('a full disk ends the backup with 1, and the next one succeeds when there i
   execFileSync('diff', ['-r', source, target])
 }, 240_000)
 
-test('a target that is full names what it could not write', ({ skip }) => {
+test('a target that is full ends the restore with 1; what is complete stays, and the same restore goes on when there is room', ({ skip }) => {
   const at = place()
   const disk = join(at.folder, 'disk')
   if (!mountSmallDisk(disk, '8m')) skip('a small disk can only be mounted by root')
@@ -50,7 +50,25 @@ test('a target that is full names what it could not write', ({ skip }) => {
   for (let i = 0; i < 4; i++) writeFileSync(join(source, `file-${i}`), seededBytes(`${i}`, 3_000_000))
   at.run('init')
   at.run('backup', source)
-  const ended = at.run('restore', `latest:${source}`, '--target', join(disk, 'target'))
-  expect(ended.code).toBe(3)
-  expect(ended.stderr).toContain('failed: file-')
+  const target = join(disk, 'target')
+  const restore = (...options: string[]): ReturnType<typeof at.run> => at.run('restore', `latest:${source}`, '--target', target, ...options)
+  const ended = restore()
+  expect(ended.code).toBe(1)
+  expect(ended.stderr).toMatch(/^nacre: the target is full: /m)
+  const whole = readdirSync(target)
+  expect(whole.filter((name) => !name.startsWith('file-'))).toEqual([])
+  for (const name of whole) expect(readFileSync(join(target, name)).equals(readFileSync(join(source, name)))).toBe(true)
+  expect(spawnSync('mount', ['-o', 'remount,size=16m', disk]).status).toBe(0)
+  expect(restore('--verify')).toMatchObject({ code: 0 })
+  // Over files that differ it is the same: each is the old or the new one.
+  for (let i = 0; i < 4; i++) writeFileSync(join(target, `file-${i}`), seededBytes(`other ${i}`, 3_000_000))
+  spawnSync('mount', ['-o', 'remount,size=13m', disk])
+  expect(restore('--overwrite', 'always')).toMatchObject({ code: 1 })
+  for (let i = 0; i < 4; i++) {
+    const bytes = readFileSync(join(target, `file-${i}`))
+    expect(bytes.equals(seededBytes(`${i}`, 3_000_000)) || bytes.equals(seededBytes(`other ${i}`, 3_000_000))).toBe(true)
+  }
+  // Where there is no room for a second one, what stands there can be written into.
+  expect(restore('--overwrite', 'always', '--in-place', '--verify')).toMatchObject({ code: 0 })
+  execFileSync('diff', ['-r', source, target])
 }, 240_000)

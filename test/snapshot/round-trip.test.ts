@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { findNode } from '../../src/snapshot/restore-walk.ts'
+import { findNode } from '../../src/snapshot/restore/walk.ts'
 import { openTreeReader } from '../../src/snapshot/tree-reader.ts'
 import { toHex } from '../../src/util/bytes.ts'
 import { bytesOf } from '../util/bytes-of.ts'
@@ -120,7 +120,7 @@ describe('a backup and its restore', () => {
     make(Buffer.from(at.source), [[Buffer.from('a'), file(100)]])
     await at.save()
     const target = join(at.folder, 'all')
-    const { restore } = await import('../../src/snapshot/restore.ts')
+    const { restore } = await import('../../src/snapshot/restore/restore.ts')
     const result = await restore(at.repository, { snapshot: await at.latest(), target, threads: 0 })
     expect(result.problems).toEqual([])
     expect(look(join(target, at.source))).toEqual(look(at.source))

@@ -3,6 +3,7 @@ import type { Command, Context } from '../command.ts'
 import { display } from '../display.ts'
 import { parseSize, size } from '../format.ts'
 import { readPassword } from '../password.ts'
+import { placeSettings } from '../place-settings.ts'
 import { person } from '../person.ts'
 import { askYes } from '../prompt.ts'
 
@@ -12,6 +13,7 @@ export const command: Command = {
   example: ['-r /backup/repo init', 'make a repository in a folder'],
   options: {
     'accept-network': { kind: 'flag', describe: 'make it on a network file system (it must do what docs/cli.md says)' },
+    'create-bucket': { kind: 'flag', describe: 'make the bucket of an s3: location if there is none' },
     'chunk-size': { kind: 'text', value: 'SIZE', describe: 'average size of a chunk, 16K to 1M, a power of two (128K)' },
   },
   positionals: [0, 0],
@@ -22,7 +24,7 @@ export const command: Command = {
     const place = parseLocation(location())
     await acceptNetwork(place, args.flag('accept-network'), { output, signal })
     const password = await readPassword({ file: args.text('password-file'), command: args.text('password-command'), fd: args.text('password-fd') }, { isNew: true, signal, what: 'password for the new repository' })
-    const backend = await createBackend(place)
+    const backend = await createBackend(place, { ...placeSettings(args, output), createBucket: args.flag('create-bucket') })
     const { id, chunker } = await createRepository({ backend, password, chunkBytes, person: person() })
     if (output.isJson) output.json({ type: 'summary', repository_id: id, location: backend.location, chunk_average: chunker.averageBytes })
     else {
@@ -38,6 +40,7 @@ export const command: Command = {
  * administrator knows.
  */
 async function acceptNetwork(place: Location, isAccepted: boolean, { output, signal }: Pick<Context, 'output' | 'signal'>): Promise<void> {
+  if (place.kind !== 'local') return
   const kind = await networkFileSystem(place.path)
   if (kind === undefined) return
   output.warn(`nacre: ${display(place.path)} lies on a network file system (${display(kind)}); each machine that uses the repository must see at once what the others have made there, and a hard link to a name that is taken must fail`)

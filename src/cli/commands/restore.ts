@@ -1,23 +1,32 @@
-import { BackupError, restore, type RestoreEvent, type RestoreResult, shortId, textFields } from '../../index.ts'
-import type { Command } from '../command.ts'
+import { BackupError, type Deletion, type Overwrite, restore, type RestoreResult, shortId } from '../../index.ts'
+import type { Arguments, Command } from '../command.ts'
 import { display, displayPath } from '../display.ts'
 import { EXIT } from '../exit-codes.ts'
 import { FILTERS, openChooser } from '../filters.ts'
-import { count, duration, size } from '../format.ts'
-import type { Output } from '../output.ts'
-import { type Progress, startProgress } from '../progress.ts'
+import { count } from '../format.ts'
+import { startProgress } from '../progress.ts'
+import { askYes } from '../prompt.ts'
+import { onRestoreEvent, restoreSummaryJson, tellRestored } from '../restore-output.ts'
 import { snapshotPathOf } from '../snapshot-path.ts'
 import { threadsOf } from './backup.ts'
 
 export const command: Command = {
   usage: 'restore SNAPSHOT[:PATH] --target DIR',
-  summary: 'Writes a snapshot below a folder, under its absolute paths; of SNAPSHOT:FOLDER what is in the folder, of SNAPSHOT:FILE the file. What stands there already is never overwritten.',
+  summary: 'Writes a snapshot below a folder, under its absolute paths; of SNAPSHOT:FOLDER what is in the folder, of SNAPSHOT:FILE the file. What stands there already is kept, unless --overwrite or --delete say otherwise.',
   example: ['-r /backup/repo restore latest:/home/me/letters --target /tmp/letters', 'bring a folder back'],
   options: {
     target: { kind: 'text', value: 'DIR', describe: 'folder to write to; made where it is missing' },
     include: { kind: 'texts', value: 'PATTERN', describe: 'only what a gitignore pattern matches (may be repeated)' },
     exclude: { kind: 'texts', value: 'PATTERN', describe: 'all but what a gitignore pattern matches (may be repeated)' },
-    'dry-run': { kind: 'flag', describe: 'say what would be done' },
+    overwrite: { kind: 'text', value: 'always|if-changed|if-newer|never', describe: 'what becomes of a file that differs: all are compared, those whose size or time differ, those that are older than the snapshot\'s, or none is overwritten (never)' },
+    'in-place': { kind: 'flag', describe: 'write what differs into the file itself, not into a copy: no room is needed, but an interruption leaves a mixture' },
+    delete: { kind: 'flag', describe: 'delete what stands in the restored folders and not in the snapshot; what the patterns leave out stays' },
+    yes: { kind: 'flag', alias: 'y', describe: 'delete without asking' },
+    'delete-in-home-or-root': { kind: 'flag', describe: 'let --delete work in your home folder, or one above it' },
+    'strip-components': { kind: 'text', value: 'N', describe: 'take N folders off the beginning of each path' },
+    'no-devices': { kind: 'flag', describe: 'pass over devices' },
+    'no-xattrs': { kind: 'flag', describe: 'set no extended attributes, nor ACLs' },
+    'dry-run': { kind: 'flag', describe: 'say what would be done, and how much would be fetched' },
     verify: { kind: 'flag', describe: 'read every file again afterwards and compare' },
     'numeric-ids': { kind: 'flag', describe: 'give owners by number, whatever names the snapshot has for them' },
     sparse: { kind: 'flag', describe: 'make holes of all blocks of zeros, not only where the source had them' },
@@ -34,80 +43,53 @@ export const command: Command = {
     }
     const { snapshot: text, path } = snapshotPathOf(args.positionals[0]!)
     const threads = threadsOf(args)
+    const overwrite = overwriteOf(args)
+    const stripComponents = countOf(args, 'strip-components')
     const { repository, choose } = await openChooser(context)
     const snapshot = choose(text)
     const progress = startProgress(output, 'file')
     const isDry = args.flag('dry-run')
+    const shownTarget = typeof target === 'string' ? display(target) : displayPath(target)
     let result: RestoreResult
     try {
       result = await restore(repository, {
         snapshot, path, target, include: args.texts('include'), exclude: args.texts('exclude'),
-        dryRun: isDry, verify: args.flag('verify'), sparse: args.flag('sparse'), numericIds: args.flag('numeric-ids'), threads, signal, onEvent: onEvent(output, progress, target),
+        overwrite, inPlace: args.flag('in-place'), delete: args.flag('delete'), deleteInHomeOrRoot: args.flag('delete-in-home-or-root'),
+        confirmDelete: args.flag('yes') ? undefined : (deletion) => askDelete(deletion, shownTarget, signal),
+        stripComponents, noDevices: args.flag('no-devices'), noXattrs: args.flag('no-xattrs'),
+        dryRun: isDry, verify: args.flag('verify'), sparse: args.flag('sparse'), numericIds: args.flag('numeric-ids'), threads, signal, onEvent: onRestoreEvent(output, progress, target),
       })
     } finally {
       progress.stop()
     }
     if (args.texts('include').length > 0 && isNothing(result)) throw new BackupError('NOTHING_SELECTED', `nothing in snapshot ${shortId(snapshot.id)} is matched by --include and left by --exclude, so nothing was restored; "nacre ls --recursive" shows what is in it`)
-    if (output.isJson) output.json(summaryJson(snapshot.id, result))
-    else tell(output, shortId(snapshot.id), typeof target === 'string' ? display(target) : displayPath(target), result, isDry)
+    if (output.isJson) output.json(restoreSummaryJson(snapshot.id, result))
+    else tellRestored(output, shortId(snapshot.id), shownTarget, result, isDry)
     return result.problems.length > 0 ? EXIT.incomplete : EXIT.done
   },
 }
 
-function isNothing({ files, folders, others, unchanged, problems }: RestoreResult): boolean {
-  return files + folders + others + unchanged + problems.length === 0
+function isNothing({ files, folders, others, unchanged, problems, deleted, newer }: RestoreResult): boolean {
+  return files + folders + others + unchanged + problems.length + deleted + newer === 0
 }
 
-function onEvent(output: Output, progress: Progress, target: string | Uint8Array): (event: RestoreEvent) => void {
-  const shown = typeof target === 'string' ? display(target) : displayPath(target)
-  return (event) => {
-    switch (event.type) {
-      case 'expectation':
-        return progress.expect(event.files, event.bytes)
-      case 'file':
-        return progress.file(event.path)
-      case 'done':
-        return progress.done()
-      case 'bytes':
-        return progress.bytes(event.bytes)
-      case 'planned':
-        if (output.isJson) return output.json({ type: 'planned', action: event.action, ...textFields('path', event.path), bytes: event.bytes })
-        return output.result(`${event.action.padEnd(6)} ${shown.replace(/\/+$/, '')}/${displayPath(event.path)}`)
-      case 'warning':
-        if (output.isJson) return output.json({ type: 'warning', ...textFields('path', event.path), message: event.message })
-        return output.isVerbose ? output.warn(`nacre: ${displayPath(event.path)}: ${display(event.message)}`) : undefined
-      case 'notice':
-        return output.warn(`nacre: ${display(event.message)}`)
-      case 'problem': {
-        const { path, reason, message } = event.problem
-        if (output.isJson) return output.json({ type: 'problem', reason, ...textFields('path', path), message })
-        return output.warn(`nacre: ${reason}: ${displayPath(path)}: ${display(message)}`)
-      }
-    }
-  }
+const OVERWRITE = ['always', 'if-changed', 'if-newer', 'never'] as const
+
+function overwriteOf(args: Arguments): Overwrite {
+  const text = args.text('overwrite') ?? 'never'
+  const found = OVERWRITE.find((mode) => mode === text)
+  if (found === undefined) throw new BackupError('INVALID_ARGUMENT', `--overwrite is ${OVERWRITE.slice(0, -1).join(', ')} or never, not ${text}`)
+  return found
 }
 
-function summaryJson(snapshotId: string, result: RestoreResult): unknown {
-  return {
-    type: 'summary',
-    snapshot_id: snapshotId,
-    files_restored: result.files,
-    folders: result.folders,
-    others: result.others,
-    files_unchanged: result.unchanged,
-    files_verified: result.verified,
-    bytes_restored: result.bytes,
-    warnings: result.warnings,
-    problems: result.problems.length,
-    duration_s: result.durationMs / 1000,
-  }
+function countOf(args: Arguments, name: string): number {
+  const text = args.text(name) ?? '0'
+  if (!/^\d{1,4}$/.test(text)) throw new BackupError('INVALID_ARGUMENT', `--${name} is a number of folders, not ${text}`)
+  return Number(text)
 }
 
-function tell(output: Output, id: string, target: string, result: RestoreResult, isDry: boolean): void {
-  const verb = isDry ? 'would restore' : 'restored'
-  const same = result.unchanged > 0 ? `, ${count(result.unchanged, 'file')} there already` : ''
-  const verified = result.verified > 0 ? `, ${count(result.verified, 'file')} read again and right` : ''
-  output.info(`${verb} ${count(result.files, 'file')} (${size(result.bytes)}), ${count(result.folders, 'folder')} and ${count(result.others, 'other')} of snapshot ${id} to ${target} in ${duration(result.durationMs)}${same}${verified}`)
-  if (result.warnings > 0) output.warn(`nacre: the system refused an owner, mode, attribute or time of ${count(result.warnings, 'file')} (-v names them); their bytes are whole`)
-  if (result.problems.length > 0) output.warn(`nacre: ${count(result.problems.length, 'file')} not restored`)
+async function askDelete({ files, folders }: Deletion, target: string, signal: AbortSignal): Promise<boolean> {
+  const answer = await askYes(`Delete ${count(files, 'file')} and ${count(folders, 'folder')} below ${target} that the snapshot does not have?`, signal)
+  if (answer === undefined) throw new BackupError('INVALID_ARGUMENT', `--delete would take away ${count(files, 'file')} and ${count(folders, 'folder')} below ${target}, and there is no terminal to ask at: --dry-run shows them, --yes deletes them`)
+  return answer
 }

@@ -15,6 +15,7 @@ import type { FoundSession } from '../../repository/sessions.ts'
 import { requireOwner } from '../owner.ts'
 import { finishGeneration } from './finish.ts'
 import { repack } from './repack.ts'
+import { requireDeletion } from './require-deletion.ts'
 import { settleSessions } from './settle.ts'
 import { type Survey, survey } from './survey.ts'
 import { FENCE_AFTER_MS, type PruneOptions, type PruneResult, type PruneTotals, type Tally } from './types.ts'
@@ -25,14 +26,15 @@ const ATTEMPTS = 5
 const RACES = 10
 
 /**
- * @throws {BackupError} PRUNE_REFUSED - something cannot be read, is missing, or a list is not whole:
- * nothing was deleted; OWNER_NEEDED; what the backend throws
+ * @throws {BackupError} PRUNE_REFUSED - this user may not delete; something cannot be read, is missing,
+ * or a list is not whole: nothing was deleted; OWNER_NEEDED; what the backend throws
  */
 export async function prune(repository: Repository, options: PruneOptions): Promise<PruneResult> {
   requireOwner(repository, 'prune')
   const started = monotonicMs()
   const tally: Tally = { deletedPacks: 0, deletedBytes: 0, writtenBytes: 0, sweptSnapshots: 0, rescuedPacks: 0 }
   const run: Run = { repository, options, tally }
+  if (options.dryRun !== true) await requireDeletion(repository, options.signal)
   const ended = await runGenerations(run)
   if (options.dryRun !== true) await removeLeftovers(run)
   return { ...ended, ...tally, durationMs: monotonicMs() - started }

@@ -12,13 +12,15 @@ export interface WholeFile {
   readonly firstBlob: number
   readonly blobCount: number
   readonly attributes: TargetAttributes
+  /** Whether it takes the name from what has it. */
+  readonly replaces: boolean
 }
 
 /** What few files have. */
 type RareAttributes = Pick<TargetAttributes, 'atimeS' | 'atimeNs' | 'xattrs' | 'clearsAcl'>
 
 export interface FileTable {
-  /** Rows of folder, first blob, number of blobs, mode, uid, gid, seconds and nanoseconds of mtime. */
+  /** Rows of folder, first blob, number of blobs, mode, uid, gid, seconds and nanoseconds of mtime, whether it replaces. */
   readonly rows: Float64Array<ArrayBuffer>
   /** Names, one after another. */
   readonly names: Uint8Array<ArrayBuffer>
@@ -28,7 +30,7 @@ export interface FileTable {
   readonly rare: ReadonlyMap<number, RareAttributes>
 }
 
-const COLUMNS = 8
+const COLUMNS = 9
 
 export function encodeFiles(files: readonly WholeFile[]): FileTable {
   const rows = new Float64Array(files.length * COLUMNS)
@@ -50,6 +52,7 @@ export function encodeFiles(files: readonly WholeFile[]): FileTable {
     rows[at + 5] = gid
     rows[at + 6] = mtimeS
     rows[at + 7] = mtimeNs
+    rows[at + 8] = file.replaces ? 1 : 0
   }
   return { rows, names, nameEnds, rare }
 }
@@ -66,5 +69,6 @@ export function fileAt({ rows, names, nameEnds, rare }: FileTable, i: number): W
     blobCount: rows[at + 2]!,
     name: names.subarray(i === 0 ? 0 : nameEnds[i - 1]!, nameEnds[i]),
     attributes: { mode: rows[at + 3]!, uid: rows[at + 4]!, gid: rows[at + 5]!, mtimeS: rows[at + 6]!, mtimeNs: rows[at + 7]!, ...rare.get(i) },
+    replaces: rows[at + 8] === 1,
   }
 }

@@ -69,7 +69,21 @@ export interface PackStatement {
   readonly records: Uint8Array
 }
 
-export type OpenRequest = RestoreRequest | VerifyRequest
+/** Columns of a row of `rows`: descriptor, position, length, and the next. */
+export const COMPARE_COLUMNS = 4
+
+/** Stretches of open files, and the blobs that they may hold. */
+export interface CompareRequest {
+  readonly kind: 'compare'
+  readonly job: number
+  readonly blobIdKey: Uint8Array
+  /** Rows of descriptor, position, length, and the descriptor that gets what is the same, at the same position, or `NO_FD`. */
+  readonly rows: Float64Array<ArrayBuffer>
+  /** Ids of the blobs, 32 bytes each. */
+  readonly ids: Uint8Array<ArrayBuffer>
+}
+
+export type OpenRequest = RestoreRequest | VerifyRequest | CompareRequest
 
 export interface OpenProblem {
   readonly code: string
@@ -97,6 +111,15 @@ export type OpenReply =
       readonly packProblems: readonly string[]
       /** By number of the frame in the request. */
       readonly frameProblems: ReadonlyMap<number, string>
+    }
+  | {
+      readonly kind: 'compared'
+      readonly job: number
+      readonly buffer: undefined
+      /** 1 for each row whose stretch is its blob. */
+      readonly isSame: Uint8Array<ArrayBuffer>
+      /** By row: what was the same and could not be written. */
+      readonly problems: ReadonlyMap<number, OpenProblem>
     }
 
 /** Codes of problems that are the repository's, not the target's. */

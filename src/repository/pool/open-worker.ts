@@ -7,10 +7,9 @@ import { createDecompressor, type Decompressor } from '../../codec/zstd.ts'
 import { type Arena, createArena } from '../../util/arena.ts'
 import { dataView, equalBytes, toHex } from '../../util/bytes.ts'
 import { BackupError, isBackupError, messageOf } from '../../util/errors.ts'
-import { close, O_DIRECTORY, O_PATH, O_RDONLY, openBeneath } from '../../util/posix/open.ts'
+import { close } from '../../util/posix/open.ts'
 import { unlinkAtIfPresent } from '../../util/posix/create.ts'
 import { pwrite, setSize } from '../../util/posix/read-write.ts'
-import { fstat } from '../../util/posix/stat.ts'
 import { PosixError } from '../../util/posix/system-error.ts'
 import { pwriteSparse } from '../../util/sparse-write.ts'
 import { createTemporary, giveName, setAttributes, temporaryName, type TargetAttributes } from '../../util/target-file.ts'
@@ -18,6 +17,8 @@ import { ID_BYTES } from '../format.ts'
 import { openFrame } from '../frame.ts'
 import { decodePackHeader, decodeTrailer, openPackDirectory, TRAILER_BYTES } from '../pack.ts'
 import { BLOB_RECORD_BYTES, encodeFrames } from '../pack-entry.ts'
+import { compareBlobs } from './compare-blobs.ts'
+import { type FolderCache, folderCache } from './folder-cache.ts'
 import { fileAt, fileCount, type WholeFile } from './file-table.ts'
 import { BLOB_COLUMNS, DAMAGED, type FrameAt, NAME_TAKEN, NO_FD, type OpenInit, type OpenProblem, type OpenReply, type OpenRequest, type PackStatement, type RestoreRequest, type VerifyRequest } from './open-messages.ts'
 import type { Post, Role } from './role.ts'
@@ -39,9 +40,20 @@ interface Tools {
 export function createRole(init: OpenInit, post: Post<OpenReply>): Role<OpenRequest> {
   const tools: Tools = { init, decompressor: createDecompressor(), memory: createArena(ARENA_BYTES), packs: new Map() }
   return (request) => {
-    const reply = request.kind === 'restore' ? restore(tools, request) : verify(tools, request)
-    post(reply, [reply.buffer])
+    const reply = answer(tools, request)
+    post(reply, reply.buffer === undefined ? [] : [reply.buffer])
     tools.memory.reset()
+  }
+}
+
+function answer(tools: Tools, request: OpenRequest): OpenReply {
+  switch (request.kind) {
+    case 'restore':
+      return restore(tools, request)
+    case 'verify':
+      return verify(tools, request)
+    case 'compare':
+      return compareBlobs(request, tools.memory, (fd, bytes, position) => writeBlob(tools.init, bytes, fd, position))
   }
 }
 
@@ -159,8 +171,8 @@ function makeFile(init: OpenInit, folders: FolderCache, folder: Uint8Array, file
       }
       if (init.sparse === true) setSize(fd, position)
       const warning = setAttributes(fd, isSetgid ? file.attributes : withoutOwnOwner(file.attributes))
-      isNamed = true
-      return giveName(dirFd, temporary, file.name) ? warning : { code: NAME_TAKEN, message: 'something stands there' }
+      isNamed = giveName(dirFd, temporary, file.name, file.replaces)
+      return isNamed ? warning : { code: NAME_TAKEN, message: 'something stands there' }
     } finally {
       close(fd)
       if (!isNamed) unlinkAtIfPresent(dirFd, temporary)
@@ -176,47 +188,6 @@ const ourGid = process.getegid?.()
 /** What we make is ours already, unless the folder gives its group to what is made in it. */
 function withoutOwnOwner(attributes: TargetAttributes): TargetAttributes {
   return attributes.uid === ourUid && attributes.gid === ourGid ? { ...attributes, uid: -1, gid: -1 } : attributes
-}
-
-interface OpenFolder {
-  readonly fd: number
-  readonly isSetgid: boolean
-}
-
-interface FolderCache {
-  open(path: Uint8Array): OpenFolder
-  /** Descriptors are the process's: a thread that ends does not close them. */
-  close(): void
-}
-
-const SETGID = 0o2000
-
-const FOLDERS_OPEN = 64
-
-/** Folders below the target by descriptor; none is ever reached through a link. */
-function folderCache(targetFd: number): FolderCache {
-  const open = new Map<string, OpenFolder>()
-  const described = (fd: number): OpenFolder => ({ fd, isSetgid: (fstat(fd).mode & SETGID) !== 0 })
-  return {
-    open(path) {
-      if (path.length === 0) return described(targetFd)
-      const key = Buffer.from(path).toString('latin1')
-      const known = open.get(key)
-      if (known !== undefined) return known
-      const folder = described(openBeneath(targetFd, path, O_RDONLY | O_PATH | O_DIRECTORY))
-      open.set(key, folder)
-      if (open.size > FOLDERS_OPEN) {
-        const [oldest, { fd }] = open.entries().next().value!
-        open.delete(oldest)
-        close(fd)
-      }
-      return folder
-    },
-    close() {
-      for (const { fd } of open.values()) close(fd)
-      open.clear()
-    },
-  }
 }
 
 function verify(tools: Tools, request: VerifyRequest): OpenReply {

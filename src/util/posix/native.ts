@@ -16,6 +16,8 @@ export interface NativeCalls {
   close(fd: number): number
   getdents64(call: number, fd: number, out: Uint8Array, size: number): number
   lseek(fd: number, offset: number, whence: number): number
+  fallocate(fd: number, mode: number, offset: number, length: number): number
+  ioctl(fd: number, request: number, argument: number): number
   mkdirat(dirFd: number, name: Uint8Array, mode: number): number
   linkat(oldFd: number, old: Uint8Array, newFd: number, name: Uint8Array, flags: number): number
   symlinkat(target: Uint8Array, dirFd: number, name: Uint8Array): number
@@ -149,6 +151,8 @@ function bind(): NativeCalls {
     close: libc.func('close', 'int', ['int']),
     getdents64: libc.func('syscall', 'long', ['long', 'int', 'void *', 'size_t']),
     lseek: libc.func('lseek', 'int64_t', ['int', 'int64_t', 'int']),
+    fallocate: libc.func('fallocate', 'int', ['int', 'int', 'int64_t', 'int64_t']),
+    ioctl: libc.func('ioctl', 'int', ['int', 'unsigned long', 'int']),
     mkdirat: libc.func('mkdirat', 'int', ['int', 'void *', 'uint32_t']),
     linkat: libc.func('linkat', 'int', ['int', 'void *', 'int', 'void *', 'int']),
     symlinkat: libc.func('symlinkat', 'int', ['void *', 'int', 'void *']),

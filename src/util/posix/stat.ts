@@ -21,6 +21,7 @@ const AT_SYMLINK_NOFOLLOW = 0x100
 const AT_NO_AUTOMOUNT = 0x800
 const AT_EMPTY_PATH = 0x1000
 const STATX_BASIC_STATS = 0x7ff
+const STATX_ATTR_MOUNT_ROOT = 0x2000
 
 const record = Buffer.from(new ArrayBuffer(256))
 const words = new Uint32Array(record.buffer)
@@ -61,6 +62,14 @@ export function fstat(fd: number): FileStat {
   return decodeRecord()
 }
 
+/** Whether something is mounted on the folder; false where the kernel does not tell (before 5.8). */
+export function isMountPoint(fd: number): boolean {
+  const calls = nativeCalls()
+  if (calls === undefined) return false
+  if (calls.statx(fd, NO_NAME, AT_EMPTY_PATH, STATX_BASIC_STATS, record) !== 0) throw systemError(calls.errno(), 'fstat')
+  return (words[2]! & words[14]! & STATX_ATTR_MOUNT_ROOT) !== 0
+}
+
 function callStatx(
   calls: NativeCalls,
   dirFd: number,
@@ -73,7 +82,7 @@ function callStatx(
 }
 
 /**
- * struct statx, in words of 4 bytes: 4 nlink, 5 uid, 6 gid, 7 mode (16 bits), 8 ino, 10 size,
+ * struct statx, in words of 4 bytes: 2 attributes, 14 which of these are told, 4 nlink, 5 uid, 6 gid, 7 mode (16 bits), 8 ino, 10 size,
  * 12 blocks, 16 atime, 20 btime, 24 ctime, 28 mtime (each: 64-bit seconds, 32-bit nanoseconds),
  * 32 rdev major, 33 minor, 34 dev major, 35 minor.
  */

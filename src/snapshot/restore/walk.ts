@@ -1,16 +1,19 @@
 /** What of a snapshot is restored, and where to: a walk that yields folders, their entries and their ends. */
-import { compareBytes } from '../util/bytes.ts'
-import { BackupError } from '../util/errors.ts'
-import { escapeBytes } from '../util/posix/system-error.ts'
-import { createExcluder } from './exclude.ts'
-import type { Node } from './node.ts'
-import { joinPath, splitPath } from './source-paths.ts'
-import type { TreeReader } from './tree-reader.ts'
+import { compareBytes } from '../../util/bytes.ts'
+import { BackupError } from '../../util/errors.ts'
+import { escapeBytes } from '../../util/posix/system-error.ts'
+import { createExcluder } from '../exclude.ts'
+import type { Node } from '../node.ts'
+import { joinPath, splitPath } from '../source-paths.ts'
+import type { TreeReader } from '../tree-reader.ts'
 
 export type RestoreStep =
   | { readonly kind: 'enter'; readonly path: Uint8Array; readonly node: Node }
-  | { readonly kind: 'entry'; readonly folder: Uint8Array; readonly node: Node }
+  /** `shownFolder` is the folder in the snapshot, absolute. */
+  | { readonly kind: 'entry'; readonly folder: Uint8Array; readonly shownFolder: Uint8Array; readonly node: Node }
   | { readonly kind: 'leave'; readonly path: Uint8Array; readonly node: Node }
+  /** What has no place of its own when components are taken off its path. */
+  | { readonly kind: 'lost'; readonly shown: Uint8Array; readonly message: string }
 
 export function pathOf(step: Extract<RestoreStep, { kind: 'entry' }>): Uint8Array {
   return joinPath(step.folder, step.node.name)
@@ -21,6 +24,8 @@ export interface Selection {
   readonly path: Uint8Array | undefined
   readonly include: readonly string[]
   readonly exclude: readonly string[]
+  /** So many names are taken off the beginning of each path. */
+  readonly stripComponents: number
 }
 
 const ROOT = Buffer.from('/')
@@ -29,7 +34,7 @@ const DEPTH_LIMIT = 4096
 const BATCH_STEPS = 512
 
 interface Open {
-  /** undefined for the outermost folder, which is the target itself. */
+  /** undefined for the outermost folder, which is the target itself, and for one whose name is taken off. */
   readonly node: Node | undefined
   readonly shown: Uint8Array
   readonly path: Uint8Array
@@ -49,6 +54,9 @@ export async function* walkSelection(trees: TreeReader, selection: Selection, is
   const excluder = selection.exclude.length === 0 ? undefined : createExcluder(selection.exclude)
   const includer = selection.include.length === 0 ? undefined : createExcluder(selection.include)
   const hasPatterns = excluder !== undefined || includer !== undefined
+  const { stripComponents } = selection
+  /** Names in the target's own folder, where several folders may meet there. */
+  const first = new Set<string>()
   const stack: Open[] = []
   let steps: RestoreStep[] = []
 
@@ -71,13 +79,31 @@ export async function* walkSelection(trees: TreeReader, selection: Selection, is
     const shown = hasPatterns || isFolder ? joinPath(shownFolder, node.name) : EMPTY
     if (excluder?.excludes(shown, isFolder) === true) return
     const isWanted = includer === undefined || includer.excludes(shown, isFolder)
+    const place = placeOf(node, shownFolder, isWanted)
+    if (place === 'nowhere') return
+    if (isFolder && place === 'above') return open(undefined, node.subtree, shown, EMPTY)
     if (isFolder) {
       const path = joinPath(folder, node.name)
       if (!isWalked(path)) return
       open(node, node.subtree, shown, path)
     }
     if (isWanted) enterAll()
-    if (isWanted && !isFolder) steps.push({ kind: 'entry', folder, node })
+    if (isWanted && !isFolder) steps.push({ kind: 'entry', folder, shownFolder, node })
+  }
+
+  /** `above`: its name is taken off, and what is in it comes into the target. */
+  const placeOf = (node: Node, shownFolder: Uint8Array, isWanted: boolean): 'here' | 'above' | 'nowhere' => {
+    const depth = Math.max(1, stack.length)
+    if (depth > stripComponents + 1 || stripComponents === 0) return 'here'
+    if (depth <= stripComponents && node.type === 'directory') return 'above'
+    const key = Buffer.from(node.name).toString('latin1')
+    const message = depth <= stripComponents ? 'no name is left of its path' : first.has(key) ? 'its path is that of another when components are taken off' : undefined
+    if (message === undefined) {
+      if (isWanted || node.type === 'directory') first.add(key)
+      return 'here'
+    }
+    if (isWanted || node.type === 'directory') steps.push({ kind: 'lost', shown: joinPath(shownFolder, node.name), message })
+    return 'nowhere'
   }
 
   const start = await findNode(trees, selection.tree, selection.path ?? ROOT)

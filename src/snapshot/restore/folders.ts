@@ -4,15 +4,20 @@
  * that links or special files will come into, or that such a one lies below, waits for the second
  * walk, which visits no others.
  */
-import { sha256 } from '../crypto/hash.ts'
-import { IdSet } from '../util/id-set.ts'
-import { mkdirAtIfAbsent } from '../util/posix/create.ts'
-import { close, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openAt, openAtIfPresent, openBeneath } from '../util/posix/open.ts'
-import { PosixError } from '../util/posix/system-error.ts'
-import { handsDownAcl, setAttributes } from '../util/target-file.ts'
-import type { Node } from './node.ts'
-import type { Tally } from './restore-tally.ts'
-import type { NodeAttributes } from './restore-owner.ts'
+import { sha256 } from '../../crypto/hash.ts'
+import { IdSet } from '../../util/id-set.ts'
+import { mkdirAtIfAbsent, unlinkAtIfPresent } from '../../util/posix/create.ts'
+import { close, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openAt, openAtIfPresent, openBeneath } from '../../util/posix/open.ts'
+import { statAtIfPresent } from '../../util/posix/stat.ts'
+import { PosixError } from '../../util/posix/system-error.ts'
+import { handsDownAcl, setAttributes } from '../../util/target-file.ts'
+import type { Node } from '../node.ts'
+import type { Tally } from './tally.ts'
+import { decideOther } from './decide.ts'
+import { clearLeftovers } from './leftovers.ts'
+import type { NodeAttributes } from './owner.ts'
+import { requireRoom } from './pending.ts'
+import type { Overwrite } from './types.ts'
 
 const OPEN = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
 /** Stands for a folder that a dry run would make. */
@@ -61,7 +66,16 @@ interface Level {
   readonly unfinished: Unfinished | undefined
 }
 
-export function createFolders(targetFd: number, attributesOf: NodeAttributes, tally: Tally, isDry: boolean): Folders {
+export interface FoldersOptions {
+  readonly targetFd: number
+  readonly attributesOf: NodeAttributes
+  readonly tally: Tally
+  readonly overwrite: Overwrite
+  readonly isDry: boolean
+}
+
+export function createFolders({ targetFd, attributesOf, tally, overwrite, isDry }: FoldersOptions): Folders {
+  if (targetFd !== -1 && !isDry) clearLeftovers(targetFd)
   const stack: Level[] = []
   const targetHandsDownAcl = targetFd !== -1 && handsDownAcl(targetFd)
   const postponed = new IdSet()
@@ -72,16 +86,35 @@ export function createFolders(targetFd: number, attributesOf: NodeAttributes, ta
   const open = (path: Uint8Array, node: Node): Pick<Level, 'fd' | 'isFresh' | 'handsDownAcl'> => {
     const above = current()
     if (above === undefined || above === PLANNED) return { fd: above, isFresh: true, handsDownAcl: false }
+    const kept = (): Pick<Level, 'fd' | 'isFresh' | 'handsDownAcl'> => {
+      tally.problem(path, 'kept', 'something that is no folder stands there and was left; nothing below it is restored')
+      return { fd: undefined, isFresh: false, handsDownAcl: false }
+    }
     try {
-      if (isDry) return { fd: openAtIfPresent(above, node.name, OPEN) ?? PLANNED, isFresh: false, handsDownAcl: false }
+      const isAboveFresh = stack.at(-1)?.isFresh ?? false
+      const standing = isAboveFresh ? undefined : statAtIfPresent(above, node.name)
+      const isInTheWay = standing !== undefined && standing.type !== 'directory'
+      if (isInTheWay) {
+        if (decideOther(overwrite, node, standing) !== 'replace') return kept()
+        tally.overwritten()
+        if (isDry) tally.planned('overwrite', path, 0)
+        else unlinkAtIfPresent(above, node.name)
+      }
+      if (isDry) {
+        const fd = standing === undefined || isInTheWay ? PLANNED : openAt(above, node.name, OPEN)
+        return { fd, isFresh: fd === PLANNED, handsDownAcl: false }
+      }
       const isFresh = mkdirAtIfAbsent(above, node.name, 0o700)
       const fd = openAt(above, node.name, OPEN)
+      if (!isFresh) clearLeftovers(fd)
       // A folder just made has what the one above hands down, and nothing else.
       return { fd, isFresh, handsDownAcl: isFresh ? currentHandsDownAcl() : handsDownAcl(fd) }
     } catch (error) {
       if (!(error instanceof PosixError)) throw error
-      const isTaken = error.code === 'ENOTDIR' || error.code === 'ELOOP'
-      tally.problem(path, isTaken ? 'kept' : 'failed', isTaken ? 'something that is no folder stands there and was left; nothing below it is restored' : error.message)
+      requireRoom(error)
+      // Somebody was here since it was looked at.
+      if (error.code === 'ENOTDIR' || error.code === 'ELOOP') return kept()
+      tally.problem(path, 'failed', error.message)
       return { fd: undefined, isFresh: false, handsDownAcl: false }
     }
   }
@@ -126,7 +159,7 @@ export function createFolders(targetFd: number, attributesOf: NodeAttributes, ta
     current,
     enter(path, node) {
       const level = open(path, node)
-      if (level.fd !== undefined && !isDry) tally.folderDone()
+      if (level.fd !== undefined) tally.folderDone()
       const above = stack.at(-1)?.unfinished
       const unfinished = level.fd === undefined || isDry ? undefined : { path, node, above, waiting: 1, isPostponed: false, handsDownAcl: level.handsDownAcl }
       if (unfinished !== undefined && above !== undefined) above.waiting++
@@ -136,12 +169,13 @@ export function createFolders(targetFd: number, attributesOf: NodeAttributes, ta
       const above = current()
       let fd: number | undefined
       try {
-        fd = above === undefined ? undefined : openAtIfPresent(above, node.name, OPEN)
+        if (above === PLANNED) fd = PLANNED
+        else if (above !== undefined && !tally.hasProblem(path)) fd = openAtIfPresent(above, node.name, OPEN) ?? (isDry ? PLANNED : undefined)
       } catch (error) {
         // It could not be entered the first time either, and that was said.
         if (!(error instanceof PosixError)) throw error
       }
-      stack.push({ path, fd, isFresh: false, handsDownAcl: fd !== undefined && handsDownAcl(fd), unfinished: undefined })
+      stack.push({ path, fd, isFresh: false, handsDownAcl: fd !== undefined && fd !== PLANNED && handsDownAcl(fd), unfinished: undefined })
     },
     isFresh: () => stack.at(-1)?.isFresh ?? false,
     handsDownAcl: currentHandsDownAcl,

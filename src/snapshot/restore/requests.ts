@@ -3,10 +3,10 @@
  * are complete within one read. Restore works in the order of the frames, so each is fetched and
  * opened once, however the files lie.
  */
-import type { BlobLocation, Catalogue } from '../repository/catalogue/catalogue.ts'
-import type { DataKeys } from '../repository/blob-reader.ts'
-import { BLOB_COLUMNS, type FrameAt, NO_FD, type RestoreRequest } from '../repository/pool/open-messages.ts'
-import type { ContentBlob } from './content.ts'
+import type { BlobLocation, Catalogue } from '../../repository/catalogue/catalogue.ts'
+import type { DataKeys } from '../../repository/blob-reader.ts'
+import { BLOB_COLUMNS, type FrameAt, NO_FD, type RestoreRequest } from '../../repository/pool/open-messages.ts'
+import type { ContentBlob } from '../content.ts'
 
 /** One blob of one file. */
 export interface BlobUse<File> {

@@ -3,17 +3,21 @@
  * out, so that windows can follow each other without a pause: the reads of the next begin while the
  * last of this one are under way.
  */
-import type { TargetAttributes } from '../util/target-file.ts'
-import type { ContentBlob } from './content.ts'
-import { createPlacement, type Placement } from './extents.ts'
-import type { Node } from './node.ts'
-import type { BlobUse, Read } from './restore-requests.ts'
+import type { TargetAttributes } from '../../util/target-file.ts'
+import type { ContentBlob } from '../content.ts'
+import { createPlacement, type Placement } from '../extents.ts'
+import type { Node } from '../node.ts'
+import type { BlobUse, Read } from './requests.ts'
 
 export interface RestoreFile {
   /** Of the folder, below the target, without a leading slash. */
   readonly folder: Uint8Array
   readonly node: Node
   readonly attributes: TargetAttributes
+  /** Whether it takes the name of what stands there. */
+  readonly replaces: boolean
+  /** Whether a file stands there of which it may have blocks: those are not fetched. */
+  readonly hasBasis: boolean
   /** Called once, when the file is done or given up. */
   readonly onEnd: () => void
 }
@@ -23,12 +27,23 @@ export interface Pending {
   readonly file: RestoreFile
   /** Where in the file its blobs go. */
   readonly placement: Placement
-  /** Open under a temporary name, when its parts come from several reads. */
-  open: { readonly fd: number; readonly dirFd: number; readonly temporary: Uint8Array } | undefined
+  /** Open, when its parts come from several places. */
+  open: OpenFile | undefined
+  /** Bytes of its content that come from the repository; counted in a dry run. */
+  fetched: number
   problem: { readonly reason: 'kept' | 'damaged' | 'failed'; readonly message: string } | undefined
   isDone: boolean
   /** Whether it goes through several windows. */
   isLong: boolean
+}
+
+export interface OpenFile {
+  readonly fd: number
+  readonly dirFd: number
+  /** undefined for a file that is written in place. */
+  readonly temporary: Uint8Array | undefined
+  /** What stands there, to take blocks from; `fd` itself where these are in it already. */
+  readonly basisFd: number | undefined
 }
 
 export type Use = BlobUse<Pending>
@@ -36,6 +51,8 @@ export type Use = BlobUse<Pending>
 export interface RestoreWindow {
   readonly files: readonly Pending[]
   readonly uses: readonly Use[]
+  /** Those whose bytes must come from the repository; set when that is known. */
+  wanted: readonly Use[]
   /** The file that goes on in the next window, if one does. */
   readonly last: Pending | undefined
   /** Files that a damaged or missing frame has spoilt in this round. */
@@ -53,23 +70,28 @@ export interface WindowGatherer {
 
 const WINDOW_FILES = 2048
 const WINDOW_BLOBS = 4096
+/** Each takes three descriptors while the window lasts. */
+const WINDOW_BASES = 128
 
 export function createWindowGatherer(): WindowGatherer {
   let files: Pending[] = []
   let uses: Use[] = []
+  let bases = 0
   const take = (last: Pending | undefined): RestoreWindow => {
-    const window = { files, uses, last, damaged: new Map<Pending, string>() }
+    const window = { files, uses, wanted: [], last, damaged: new Map<Pending, string>() }
     if (last !== undefined) last.isLong = true
     files = last === undefined ? [] : [last]
     uses = []
+    bases = 0
     return window
   }
   return {
     take,
-    takeIfFull: (last) => (files.length >= WINDOW_FILES || uses.length >= WINDOW_BLOBS ? take(last) : undefined),
+    takeIfFull: (last) => (files.length >= WINDOW_FILES || uses.length >= WINDOW_BLOBS || bases >= WINDOW_BASES ? take(last) : undefined),
     addFile(file) {
       const { size, extents } = file.node
-      const pending: Pending = { file, placement: createPlacement(size, extents), open: undefined, problem: undefined, isDone: false, isLong: false }
+      const pending: Pending = { file, placement: createPlacement(size, extents), open: undefined, fetched: 0, problem: undefined, isDone: false, isLong: false }
+      if (file.hasBasis) bases++
       files.push(pending)
       return pending
     },
@@ -94,7 +116,7 @@ export function wholeFiles(reads: readonly Read<Pending>[]): Map<Pending, Read<P
   for (const read of reads) {
     for (const uses of read.uses) {
       for (const { use } of uses) {
-        if (use.file.isLong || use.file.file.node.extents !== undefined) continue
+        if (use.file.isLong || use.file.open !== undefined || use.file.file.node.extents !== undefined) continue
         const before = whole.get(use.file)
         if (before === undefined) whole.set(use.file, read)
         else if (before !== read) spread.add(use.file)
