@@ -59,6 +59,11 @@ export interface Backend extends AsyncDisposable {
   readonly location: string
   /** How many operations at once are useful. */
   readonly connections: number
+  /**
+   * Why two who create one name at once may both be told `created`; undefined where they may not.
+   * A backend that knows this of its storage serves who is alone; prune then asks for --exclusive.
+   */
+  readonly unguarded?: string | undefined
 
   /**
    * Create-if-absent, atomic: the whole object appears under its name or nothing does, and of any

@@ -8,20 +8,27 @@ import { fileURLToPath } from 'node:url'
 import { BackupError } from '../util/errors.ts'
 import { createLocalRoot, localBackend } from './local.ts'
 import type { Backend } from './backend.ts'
+import { parseRcloneLocation, type RcloneLocation, rcloneLocationText, rclonePlace } from './sftp/rclone.ts'
+import { parseSftpLocation, type SftpLocation, sftpLocationText, sftpPlace } from './sftp/sftp-location.ts'
+import type { SftpPlace } from './sftp/sftp.ts'
 
-export interface Location {
+export interface LocalLocation {
   readonly kind: 'local'
   readonly path: string
 }
 
+export type Location = LocalLocation | SftpLocation | RcloneLocation
+
 /** Two letters at least before the colon: one letter is a drive to some and a name to others. */
 const kindPattern = /^([a-z][a-z0-9+.-]+):/i
-const plannedKinds: ReadonlySet<string> = new Set(['s3', 'sftp', 'rclone'])
+const plannedKinds: ReadonlySet<string> = new Set(['s3'])
 
 /** @throws {BackupError} INVALID_ARGUMENT when the text is no location, or of a kind not supported */
 export function parseLocation(text: string): Location {
   const kind = kindPattern.exec(text)?.[1]?.toLowerCase()
   if (kind === 'file') return local(pathOfFileLocation(text))
+  if (kind === 'sftp') return parseSftpLocation(text)
+  if (kind === 'rclone') return parseRcloneLocation(text)
   if (kind === undefined) return local(text)
   // Only the kind is repeated in the message: the rest may hold credentials.
   const problem = plannedKinds.has(kind)
@@ -35,14 +42,32 @@ export function parseLocation(text: string): Location {
  * @throws {BackupError} INVALID_ARGUMENT; BACKEND_NOT_FOUND when there is no such folder;
  * BACKEND_DENIED, BACKEND_FAILED
  */
-export function openBackend(location: Location): Promise<Backend> {
-  return localBackend(location.path)
+export async function openBackend(location: Location): Promise<Backend> {
+  if (location.kind === 'local') return localBackend(location.path)
+  const { sftpBackend } = await import('./sftp/sftp.ts')
+  return sftpBackend(placeOf(location))
 }
 
 /** Makes the place where it is missing, durably, and opens it: for `init`. */
 export async function createBackend(location: Location): Promise<Backend> {
-  await createLocalRoot(location.path)
-  return localBackend(location.path)
+  if (location.kind === 'local') {
+    await createLocalRoot(location.path)
+    return localBackend(location.path)
+  }
+  const { createSftpRoot, sftpBackend } = await import('./sftp/sftp.ts')
+  const place = placeOf(location)
+  await createSftpRoot(place)
+  return sftpBackend(place)
+}
+
+/** The location for messages: without anything secret. */
+export function locationText(location: Location): string {
+  if (location.kind === 'local') return location.path
+  return location.kind === 'sftp' ? sftpLocationText(location) : rcloneLocationText(location)
+}
+
+function placeOf(location: SftpLocation | RcloneLocation): SftpPlace {
+  return location.kind === 'sftp' ? sftpPlace(location) : rclonePlace(location)
 }
 
 function local(path: string): Location {

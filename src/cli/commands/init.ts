@@ -38,8 +38,8 @@ export const command: Command = {
  * administrator knows.
  */
 async function acceptNetwork(place: Location, isAccepted: boolean, { output, signal }: Pick<Context, 'output' | 'signal'>): Promise<void> {
-  const kind = await networkFileSystem(place.path)
-  if (kind === undefined) return
+  const kind = place.kind === 'local' ? await networkFileSystem(place.path) : undefined
+  if (place.kind !== 'local' || kind === undefined) return
   output.warn(`nacre: ${display(place.path)} lies on a network file system (${display(kind)}); each machine that uses the repository must see at once what the others have made there, and a hard link to a name that is taken must fail`)
   if (isAccepted || (await askYes('Is that so?', signal)) === true) return
   throw new BackupError('INVALID_ARGUMENT', 'no repository was made; when the network file system does that, give --accept-network')

@@ -12,7 +12,8 @@ export const command: Command = {
   positionals: [0, 0],
   async run({ output, signal, location, openPlace }) {
     await using backend = await openPlace()
-    const network = await networkFileSystem(parseLocation(location()).path)
+    const place = parseLocation(location())
+    const network = place.kind === 'local' ? await networkFileSystem(place.path) : undefined
     const report = await probeBackend(backend, { signal })
     const { problems, leftBehind } = report
     if (output.isJson) {
