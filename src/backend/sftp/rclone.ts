@@ -30,6 +30,8 @@ const ARGUMENTS = [
   '--ask-password=false', '--log-level', 'NOTICE',
 ]
 
+const WITHOUT_LINKS = 'rclone cannot create an object only if it is absent'
+
 /** @throws {BackupError} INVALID_ARGUMENT - never repeats the location */
 export function parseRcloneLocation(text: string): RcloneLocation {
   const remote = text.slice('rclone:'.length)
@@ -46,7 +48,7 @@ export function rcloneLocationText({ remote }: RcloneLocation): string {
 
 export function rclonePlace(location: RcloneLocation): SftpPlace {
   const connection = sharedConnection({ start: () => startRclone(location), asksAfter: () => false })
-  return { connection, root: '/', location: rcloneLocationText(location) }
+  return { connection, root: '/', location: rcloneLocationText(location), withoutLinks: WITHOUT_LINKS }
 }
 
 function startRclone(location: RcloneLocation): Transport {

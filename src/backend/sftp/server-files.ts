@@ -39,8 +39,16 @@ export async function writeNewFile(client: SftpClient, path: string, parts: read
   }
 }
 
-/** Gives the file another name that nobody has; of any number of racers one gets `created`. */
+/** Gives the file another name instead that nobody has; of any number of racers one gets `created`. */
 export async function linkNew(client: SftpClient, path: string, newPath: string): Promise<CreateResult> {
+  try {
+    return await link(client, path, newPath)
+  } finally {
+    await removeQuietly(client, path)
+  }
+}
+
+async function link(client: SftpClient, path: string, newPath: string): Promise<CreateResult> {
   try {
     await client.done({ kind: 'hardlink', path, newPath })
     return 'created'
@@ -54,14 +62,20 @@ export async function linkNew(client: SftpClient, path: string, newPath: string)
 
 /** Where there are no links. Who creates the same name at the same time may overwrite, and be overwritten. */
 export async function renameNew(client: SftpClient, path: string, newPath: string): Promise<CreateResult> {
-  if (await exists(client, newPath)) return 'exists'
   try {
-    await client.done({ kind: 'rename', path, newPath })
-    return 'created'
+    if (!(await exists(client, newPath))) {
+      await client.done({ kind: 'rename', path, newPath })
+      // The old name is left alone: a server that remembers it might remove the file under its new one.
+      return 'created'
+    }
   } catch (error) {
-    if (!isStatus(error, STATUS.failure, STATUS.permissionDenied) || !(await exists(client, newPath))) throw error
-    return 'exists'
+    if (!isStatus(error, STATUS.failure, STATUS.permissionDenied) || !(await exists(client, newPath))) {
+      await removeQuietly(client, path)
+      throw error
+    }
   }
+  await removeQuietly(client, path)
+  return 'exists'
 }
 
 export async function removeQuietly(client: SftpClient, path: string): Promise<void> {

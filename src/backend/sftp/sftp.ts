@@ -13,7 +13,7 @@ import { untilAborted } from './abortable.ts'
 import type { Connection } from './connection.ts'
 import type { SftpClient } from './client.ts'
 import type { Attributes, NamedEntry } from './replies.ts'
-import { closeQuietly, exists, HARDLINK, linkNew, makeFolder, readFolder, removeQuietly, renameNew, syncFolder, writeNewFile } from './server-files.ts'
+import { closeQuietly, exists, HARDLINK, linkNew, makeFolder, readFolder, renameNew, syncFolder, writeNewFile } from './server-files.ts'
 import { type ServerFolders, serverFolders } from './server-folders.ts'
 import { told } from './sftp-error.ts'
 import { isStatus, STATUS, unlessStatus } from './status.ts'
@@ -28,6 +28,11 @@ export interface SftpPlace {
   readonly root: string
   /** For messages. */
   readonly location: string
+  /**
+   * Why hard links there are none, whatever the server says. rclone 1.60 offers them, acknowledges each
+   * and makes none; then a rename removes what is there, and moves after that.
+   */
+  readonly withoutLinks?: string | undefined
 }
 
 /** Each waits for a few answers in turn, and shares the connection's window. */
@@ -41,16 +46,17 @@ const creating = new Map<string, Promise<unknown>>()
  * Opens an existing folder. The connection is the backend's from here on, also when this fails.
  * @throws {BackupError} BACKEND_NOT_FOUND when there is none, BACKEND_DENIED, BACKEND_FAILED
  */
-export async function sftpBackend({ connection, root, location }: SftpPlace): Promise<Backend> {
+export async function sftpBackend({ connection, root, location, withoutLinks }: SftpPlace): Promise<Backend> {
   const connect = (): Promise<SftpClient> => connection.client()
   const opened = await closingOnFailure(connection, () => told('open the repository', location, () => openRoot(connect, root, location)))
   const folders = serverFolders({ root, location, hasConfig: opened.hasConfig, connect })
+  const unguarded = withoutLinks ?? (opened.hasLinks ? undefined : 'the server has no hard links (hardlink@openssh.com), and so cannot create an object only if it is absent')
   const running = new Set<Promise<unknown>>()
 
   return {
     location,
     connections: CONNECTIONS,
-    unguarded: opened.hasLinks ? undefined : 'the server has no hard links (hardlink@openssh.com), and so cannot create an object only if it is absent',
+    unguarded,
 
     async create(ref, parts, { signal } = {}) {
       const key = refKey(ref)
@@ -117,12 +123,7 @@ export async function sftpBackend({ connection, root, location }: SftpPlace): Pr
     const path = folders.path(key)
     const temporary = `${folders.path(folder)}/.tmp-${crypto.randomUUID()}`
     await writeBeside(client, { folder, temporary, parts, signal })
-    let result: CreateResult
-    try {
-      result = opened.hasLinks ? await linkNew(client, temporary, path) : await inTurn(`${location}\n${key}`, () => renameNew(client, temporary, path))
-    } finally {
-      await removeQuietly(client, temporary)
-    }
+    const result = unguarded === undefined ? await linkNew(client, temporary, path) : await inTurn(`${location}\n${key}`, () => renameNew(client, temporary, path))
     // For `exists` too: the caller will rely on what another may have linked only just now.
     await folders.sync(folder)
     return result
