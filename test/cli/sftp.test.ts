@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type Ended, lastJson, type Place, place, start } from '../support/nacre.ts'
-import { childrenOf, hasSshServer, knowHost, needsSsh, type SshServer, type SshServerOptions, startSshServer } from '../support/ssh-server.ts'
+import { childrenOf, hasSshServer, needsSsh, type SshServer, type SshServerOptions, startSshServer } from '../support/ssh-server.ts'
 
 const TIME = { timeout: 180_000 }
 
@@ -27,11 +27,11 @@ function done(ended: Ended): Ended {
   return ended
 }
 
-/** Files that take a few packs. */
-function makeSource(folder: string, files = 40, bytes = 1_000_000): string {
+/** Files that hold nothing twice. */
+function makeSource(folder: string, files = 12): string {
   const source = join(folder, 'source')
   mkdirSync(source, { recursive: true })
-  for (let i = 0; i < files; i++) writeFileSync(join(source, `file-${i}`), crypto.getRandomValues(new Uint8Array(60_000)).join(':').slice(0, bytes))
+  for (let i = 0; i < files; i++) writeFileSync(join(source, `file-${i}`), crypto.getRandomValues(new Uint8Array(60_000)))
   return source
 }
 
@@ -59,7 +59,7 @@ describe.skipIf(!hasSshServer)(`nacre by SFTP${needsSsh}`, () => {
     done(at.runWith({ NACRE_REPOSITORY: at.path }, 'backup', source))
     const snapshots = JSON.parse(done(at.run('snapshots', '--json')).stdout) as { id: string }[]
     expect(snapshots).toHaveLength(2)
-    expect(done(at.run('ls', `latest:${source}`)).stdout).toContain('file-39')
+    expect(done(at.run('ls', `latest:${source}`)).stdout).toContain('file-11')
     expect(JSON.parse(done(at.run('sessions', '--json')).stdout)).toEqual([])
     done(at.run('forget', snapshots[0]!.id, '--allow-empty-group'))
     expect(lastJson(done(at.run('prune', '--max-unused', '0%', '--json')).stdout)).toMatchObject({ outcome: 'done', swept_snapshots: 1 })
@@ -131,7 +131,7 @@ describe.skipIf(!hasSshServer)(`nacre by SFTP${needsSsh}`, () => {
 
   test('a server without hard links serves who is alone, and prune asks for --exclusive', TIME, async () => {
     const at = remote(await another({ subsystem: '/usr/lib/openssh/sftp-server -P hardlink' }))
-    const source = makeSource(at.folder, 5)
+    const source = makeSource(at.folder, 3)
     expect(done(at.run('init')).stderr).toMatch(/no hard links.*--exclusive/)
     expect(lastJson(done(at.run('probe', '--json')).stdout)).toMatchObject({ unguarded: expect.stringContaining('hard links') as string })
     done(at.run('backup', source))
@@ -140,32 +140,5 @@ describe.skipIf(!hasSshServer)(`nacre by SFTP${needsSsh}`, () => {
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/^nacre: this storage cannot be pruned safely.*no hard links.*--exclusive.*\n$/) as string])
     done(at.run('prune', '--exclusive'))
     done(at.run('check', '--read-data'))
-  })
-
-  describe('one line says what is wrong, and nothing secret:', () => {
-    const KEY = 'OPENSSH PRIVATE KEY'
-    test.each<[string, (at: Remote, own: SshServer) => Ended, RegExp, number?]>([
-      ['a host key that changed', (at, own) => {
-        knowHost(own.folder, own.port, 'other')
-        const ended = at.run('snapshots')
-        knowHost(own.folder, own.port, 'host')
-        return ended
-      }, /the host key of 127.0.0.1 is not the one that is known; ssh refuses to connect \(Offending .*known_hosts:1\).*ssh-keygen -R/],
-      ['a host key that is not known', (at, own) => at.runWith({ NACRE_SSH_COMMAND: `${own.command} -o UserKnownHostsFile=/dev/null` }, 'snapshots'), /the host key of 127.0.0.1 is not known; connect once with ssh/],
-      ['a key that is not let in', (at, own) => at.runWith({ NACRE_SSH_COMMAND: own.command.replace('/client', '/other') }, 'snapshots'), /cannot log in at sftp:.*Permission denied \(publickey\).*use a key that needs none, or an agent/],
-      ['a port where nobody listens', (at) => at.runWith({ NACRE_REPOSITORY: 'sftp://127.0.0.1:1/x' }, 'snapshots'), /the connection to sftp:\/\/127.0.0.1:1\/x failed: .*Connection refused/],
-      ['a machine without ssh', (at) => at.runWith({ NACRE_SSH_COMMAND: undefined, PATH: '/nowhere' }, 'snapshots'), /there is no ssh on this machine/],
-      ['a folder that is not there', (at, own) => at.runWith({ NACRE_REPOSITORY: own.location('/nowhere/at/all') }, 'snapshots'), /there is no repository at sftp:.*\/nowhere\/at\/all/, 10],
-      ['a file instead of a folder', (at, own) => at.runWith({ NACRE_REPOSITORY: own.location('/etc/passwd') }, 'snapshots'), /cannot open the repository at sftp:/],
-      ['a password in the location', (at) => at.runWith({ NACRE_REPOSITORY: `sftp://me:${KEY}@host/x` }, 'snapshots'), /a location holds no password/, 2],
-      ['a server that prints where a message should begin', (at) => at.runWith({ NACRE_SSH_COMMAND: 'echo Welcome to this machine; cat;:' }, 'snapshots'), /does not speak SFTP: it says "Welcome to this machine.*login files/],
-    ])('%s', TIME, (_what, run, message, code = 1) => {
-      const at = remote(server)
-      const ended = run(at, server)
-      expect(ended.stderr).toMatch(message)
-      expect(ended.stderr.trim().split('\n')).toHaveLength(1)
-      expect(ended.code).toBe(code)
-      expect(ended.stdout + ended.stderr).not.toContain(KEY)
-    })
   })
 })
