@@ -83,8 +83,9 @@ export function knowHost(folder: string, port: number, name: string): void {
 
 /** The children of a process and theirs, outermost first. */
 export function childrenOf(pid: number): number[] {
-  const table = spawnSync('ps', ['-e', '-o', 'pid=,ppid=,stat='], { encoding: 'utf8' }).stdout.trim().split('\n').map((line) => line.trim().split(/\s+/))
-  const below = (parent: number): number[] => table.filter(([, ppid, state]) => Number(ppid) === parent && state?.startsWith('Z') !== true).flatMap(([child]) => [Number(child), ...below(Number(child))])
+  const ps = spawnSync('ps', ['-e', '-o', 'pid=,ppid=,stat='], { encoding: 'utf8' })
+  const table = ps.stdout.trim().split('\n').map((line) => line.trim().split(/\s+/))
+  const below = (parent: number): number[] => table.filter(([child, ppid, state]) => Number(ppid) === parent && Number(child) !== ps.pid && state?.startsWith('Z') !== true).flatMap(([child]) => [Number(child), ...below(Number(child))])
   return below(pid)
 }
 

@@ -208,6 +208,8 @@ async function makeAll(client: SftpClient, path: string): Promise<void> {
 async function openRoot(connect: () => Promise<SftpClient>, root: string, location: string): Promise<{ hasLinks: boolean; hasConfig: boolean }> {
   const client = await connect()
   const handle = await unlessStatus([STATUS.noSuchFile], () => client.handle({ kind: 'opendir', path: root }))
+  // OpenSSH says of a file that it is no such folder.
+  if (handle === undefined && (await exists(client, root))) throw new BackupError('BACKEND_FAILED', `${location} is not a folder`, { path: location })
   if (handle === undefined) throw new BackupError('BACKEND_NOT_FOUND', `there is no folder ${location}`, { path: location })
   closeQuietly(client, handle)
   const hasConfig = await exists(client, root === '/' ? '/config' : `${root}/config`)
