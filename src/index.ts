@@ -3,7 +3,7 @@
  * repository gives a value that features take as their first argument.
  */
 export { type Backend, type ByteRange, type CreateResult, type ObjectInfo, type ObjectRef, type ObjectType } from './backend/backend.ts'
-export { type BackendSettings, createBackend, type CreateBackendSettings, type LocalPlace, type Location, openBackend, parseLocation } from './backend/location.ts'
+export { type BackendSettings, createBackend, type CreateBackendSettings, type LocalPlace, type Location, locationText, openBackend, parseLocation } from './backend/location.ts'
 export { networkFileSystem } from './backend/network-folder.ts'
 export { probeBackend, type ProbeNeed, type ProbeProblem, type ProbeReport } from './backend/probe.ts'
 export { type S3Place, type S3Settings } from './backend/s3/s3-place.ts'

@@ -61,6 +61,11 @@ export interface Backend extends AsyncDisposable {
   readonly connections: number
   /** Whether lists come in byte order of the names, so that one that broke off can go on after its last. */
   readonly listsInOrder?: boolean
+  /**
+   * Why two who create one name at once may both be told `created`; undefined where they may not.
+   * A backend that knows this of its storage serves who is alone; prune then asks for --exclusive.
+   */
+  readonly unguarded?: string | undefined
 
   /**
    * Create-if-absent, atomic: the whole object appears under its name or nothing does, and of any

@@ -7,17 +7,19 @@ import { fileURLToPath } from 'node:url'
 
 import { BackupError } from '../util/errors.ts'
 import { createLocalRoot, localBackend } from './local.ts'
-import { parseS3Location } from './s3/s3-place.ts'
+import { parseS3Location, s3Location, type S3Place, type S3Settings } from './s3/s3-place.ts'
 import { type RemoteSettings, withRemoteCare } from './with-remote-care.ts'
 import type { Backend } from './backend.ts'
-import type { S3Place, S3Settings } from './s3/s3-place.ts'
+import { parseRcloneLocation, type RcloneLocation, rcloneLocationText, rclonePlace } from './sftp/rclone.ts'
+import { parseSftpLocation, type SftpLocation, sftpLocationText, sftpPlace } from './sftp/sftp-location.ts'
+import type { SftpPlace } from './sftp/sftp.ts'
 
 export interface LocalPlace {
   readonly kind: 'local'
   readonly path: string
 }
 
-export type Location = LocalPlace | S3Place
+export type Location = LocalPlace | S3Place | SftpLocation | RcloneLocation
 
 /** What a location does not say: how to reach it, and how much of the line to take. */
 export interface BackendSettings extends RemoteSettings {
@@ -31,19 +33,17 @@ export interface CreateBackendSettings extends BackendSettings {
 
 /** Two letters at least before the colon: one letter is a drive to some and a name to others. */
 const kindPattern = /^([a-z][a-z0-9+.-]+):/i
-const plannedKinds: ReadonlySet<string> = new Set(['sftp', 'rclone'])
 
 /** @throws {BackupError} INVALID_ARGUMENT when the text is no location, or of a kind not supported */
 export function parseLocation(text: string): Location {
   const kind = kindPattern.exec(text)?.[1]?.toLowerCase()
   if (kind === 'file') return local(pathOfFileLocation(text))
+  if (kind === 'sftp') return parseSftpLocation(text)
+  if (kind === 'rclone') return parseRcloneLocation(text)
   if (kind === undefined) return local(text)
   if (kind === 's3') return parseS3Location(text)
   // Only the kind is repeated in the message: the rest may hold credentials.
-  const problem = plannedKinds.has(kind)
-    ? `repositories of the kind "${kind}:" are not supported yet in this version`
-    : `there is no kind of repository "${kind}:"`
-  throw invalid(`${problem}; a local folder whose name begins so is written with ./ before it`)
+  throw invalid(`there is no kind of repository "${kind}:"; a local folder whose name begins so is written with ./ before it`)
 }
 
 /**
@@ -54,19 +54,41 @@ export function parseLocation(text: string): Location {
  */
 export async function openBackend(location: Location, settings: BackendSettings = {}): Promise<Backend> {
   if (location.kind === 'local') return withRemoteCare(await localBackend(location.path), { ...settings, retryMs: 0 })
-  // What serves one kind alone is loaded when that kind is asked for.
-  const { s3Backend } = await import('./s3/s3.ts')
-  return withRemoteCare(await s3Backend(location, settings.s3, settings.connections), settings)
+  return withRemoteCare(await remoteBackend(location, settings), settings)
+}
+
+/** What serves one kind alone is loaded when that kind is asked for. */
+async function remoteBackend(location: Exclude<Location, LocalPlace>, settings: BackendSettings): Promise<Backend> {
+  if (location.kind === 's3') {
+    const { s3Backend } = await import('./s3/s3.ts')
+    return s3Backend(location, settings.s3, settings.connections)
+  }
+  const { sftpBackend } = await import('./sftp/sftp.ts')
+  return sftpBackend(placeOf(location))
 }
 
 /** Makes the place where it is missing, durably, and opens it: for `init`. */
 export async function createBackend(location: Location, settings: CreateBackendSettings = {}): Promise<Backend> {
   if (location.kind === 'local') await createLocalRoot(location.path)
-  else {
+  else if (location.kind === 's3') {
     const { createS3Place } = await import('./s3/s3.ts')
     await createS3Place(location, settings.s3 ?? {}, settings.createBucket === true)
+  } else {
+    const { createSftpRoot } = await import('./sftp/sftp.ts')
+    await createSftpRoot(placeOf(location))
   }
   return openBackend(location, settings)
+}
+
+/** The location for messages: without anything secret. */
+export function locationText(location: Location): string {
+  if (location.kind === 'local') return location.path
+  if (location.kind === 's3') return s3Location(location)
+  return location.kind === 'sftp' ? sftpLocationText(location) : rcloneLocationText(location)
+}
+
+function placeOf(location: SftpLocation | RcloneLocation): SftpPlace {
+  return location.kind === 'sftp' ? sftpPlace(location) : rclonePlace(location)
 }
 
 function local(path: string): LocalPlace {

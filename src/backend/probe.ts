@@ -23,6 +23,8 @@ export interface ProbeReport {
   readonly location: string
   /** Empty when the storage did all that it was asked. */
   readonly problems: readonly ProbeProblem[]
+  /** Why prune wants --exclusive there, if so: what the backend says of itself, and no race can disprove. */
+  readonly unguarded: string | undefined
   /** Objects that were made for it. */
   readonly objects: number
   /** Why some of them could not be removed, if so. They do no harm. */
@@ -55,7 +57,7 @@ export async function probeBackend(backend: Backend, options: { readonly signal?
   } finally {
     leftBehind = await removeAll(backend, made)
   }
-  return { location: backend.location, problems: unique(problems), objects: made.length, leftBehind, durationMs: monotonicMs() - started }
+  return { location: backend.location, unguarded: backend.unguarded, problems: unique(problems), objects: made.length, leftBehind, durationMs: monotonicMs() - started }
 }
 
 /** @throws {BackupError} BACKEND_UNSUITABLE - names what the storage does not do */

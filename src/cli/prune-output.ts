@@ -67,6 +67,6 @@ function tell(output: Output, result: PruneResult): void {
     output.info(`deleted ${count(result.deletedPacks, 'pack')}, ${size(result.deletedBytes)}${written}, swept ${count(result.sweptSnapshots, 'snapshot')} in ${duration(result.durationMs)}`)
   }
   if (outcome === 'planned') output.result(`dry run: would free about ${size(plan!.freedBytes)}; nothing was changed`)
-  else if (outcome === 'left open') output.result(`prune generation ${result.generation} is left open for ${waitingFor.map(({ sid, info }) => `session ${shortId(sid)}${info === undefined ? '' : ` of ${display(info.host)}`}`).join(', ')}: nothing of it is deleted yet; a later prune finishes it (--fence does at once)`)
+  else if (outcome === 'left open') output.result(`prune generation ${result.generation} is left open for ${waitingFor.map(({ sid, info }) => `session ${shortId(sid)}${info === undefined ? '' : ` of ${display(info.host)}`}`).join(', ')}: nothing of it is deleted yet; a later prune finishes it (${waitingFor.some(({ info }) => info?.isUnguarded === true) ? 'a session whose storage cannot create if absent is no matter of fences: when it is dead and nobody else is at work, --exclusive ends it' : '--fence does at once'})`)
   else output.result(outcome === 'nothing to do' && result.deletedPacks === 0 ? 'nothing to free' : `freed ${size(Math.max(0, result.deletedBytes - result.writtenBytes))}`)
 }

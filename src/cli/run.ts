@@ -1,6 +1,6 @@
 /** Runs one command: arguments, context, the library's work, and what to say of its end. */
 import { rmSync } from 'node:fs'
-import { type BackendSettings, BackupError, isBackupError, openBackend, openRepository, parseLocation, programVersion, type Repository } from '../index.ts'
+import { type Backend, type BackendSettings, BackupError, isBackupError, locationText, openBackend, openRepository, parseLocation, programVersion, type Repository } from '../index.ts'
 import { cacheDir } from './cache-dir.ts'
 import type { Arguments, Command, Context } from './command.ts'
 import { type CommandName, COMMANDS } from './commands.ts'
@@ -49,6 +49,7 @@ async function withContext(command: Command, args: Arguments, output: Output): P
   // However it ends: a reader that went away ends it by process.exit.
   if (cache.isTemporary) process.once('exit', removeCache)
   let repository: Repository | undefined
+  let backend: Backend | undefined
   let password: Promise<Uint8Array> | undefined
   const context: Context = {
     args,
@@ -60,7 +61,7 @@ async function withContext(command: Command, args: Arguments, output: Output): P
     everyCommand: async () => (await import('./every-command.ts')).everyCommand(),
     password: () => (password ??= readPassword({ file: args.text('password-file'), command: args.text('password-command'), fd: args.text('password-fd') }, { isNew: false, signal, what: 'password for the repository' })),
     async openRepository() {
-      const backend = await openPlace(locationOf(args), placeSettings(args, output))
+      backend = await openPlace(locationOf(args), placeSettings(args, output))
       repository = await openRepository({ backend, password: await context.password(), cacheFolder: cache.path, onNotice: (message) => output.warn(`nacre: ${display(message)}`), signal })
       return repository
     },
@@ -69,6 +70,7 @@ async function withContext(command: Command, args: Arguments, output: Output): P
     return await command.run(context)
   } finally {
     await repository?.[Symbol.asyncDispose]()
+    await backend?.[Symbol.asyncDispose]()
     if (cache.isTemporary) removeCache()
   }
 }
@@ -81,11 +83,13 @@ function locationOf(args: Arguments): string {
 
 /** A folder that is not there holds no repository, and what is no folder neither. */
 async function openPlace(location: string, settings: BackendSettings): ReturnType<typeof openBackend> {
+  const place = parseLocation(location)
   try {
-    return await openBackend(parseLocation(location), settings)
+    return await openBackend(place, settings)
   } catch (error) {
     if (!isBackupError(error, 'BACKEND_NOT_FOUND')) throw error
-    throw new BackupError('REPOSITORY_NOT_FOUND', `there is no repository at ${location}: ${error.message}; "nacre init" makes one`, { cause: error, path: location })
+    const text = place.kind === 'local' ? location : locationText(place)
+    throw new BackupError('REPOSITORY_NOT_FOUND', `there is no repository at ${text}: ${error.message}; "nacre init" makes one`, { cause: error, path: text })
   }
 }
 

@@ -7,5 +7,5 @@ export function stateOf(session: FoundSession): string {
 
 export function sessionJson(session: FoundSession): unknown {
   const { info } = session
-  return { id: session.sid, group: session.group, started: info === undefined ? null : formatTime(info.startedNs, 0), host: info?.host ?? null, user: info?.user ?? null, kind: info?.kind ?? null, program: info?.program ?? null, state: stateOf(session) }
+  return { id: session.sid, group: session.group, started: info === undefined ? null : formatTime(info.startedNs, 0), host: info?.host ?? null, user: info?.user ?? null, kind: info?.kind ?? null, program: info?.program ?? null, state: stateOf(session), unguarded: info?.isUnguarded === true }
 }

@@ -24,7 +24,15 @@ export async function fenceByHand(repository: Repository, prefix: string, signal
   const [session] = found
   if (session === undefined || beginning === '') throw new BackupError('INVALID_ARGUMENT', `there is no open session "${prefix}"; "nacre sessions" lists them`)
   if (found.length > 1) throw new BackupError('AMBIGUOUS_ID', `"${prefix}" may be any of ${found.length} sessions: ${found.map(({ sid }) => sid.slice(0, 12)).join(', ')}; give more digits`, { details: { candidates: found.map(({ sid }) => sid) } })
+  if (!session.isDecided) refuseUnguarded(repository, session)
   const outcome = await fenceSession(repository, session.name, signal)
   await repository.backend.remove({ type: 'sessions', name: session.name }, { signal })
   return { session, outcome }
+}
+
+/** A fence that may be overwritten, or may overwrite a snapshot, decides nothing. */
+function refuseUnguarded({ backend }: Repository, session: FoundSession): void {
+  const why = backend.unguarded ?? (session.info?.isUnguarded === true ? 'it writes by a way that cannot create an object only if it is absent' : undefined)
+  if (why === undefined) return
+  throw new BackupError('BACKEND_UNSUITABLE', `session ${session.sid.slice(0, 16)} cannot be fenced: ${why}. When it is certainly dead, and nobody else uses the repository, "nacre prune --exclusive" ends it`)
 }

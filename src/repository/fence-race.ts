@@ -18,6 +18,7 @@ export type FenceRace = { readonly kind: 'fit' } | { readonly kind: 'fenced' } |
  */
 export async function raceForFence(repository: Repository, name: string, signal?: AbortSignal): Promise<FenceRace> {
   const { backend, keyring } = repository
+  if (backend.unguarded !== undefined) return unfitFor(backend.unguarded)
   const ref = { type: 'snapshots', name } as const
   // Asked first: once there is a register, another prune may remove the session.
   if (!(await isListed(repository, 'sessions', name, signal))) {

@@ -53,7 +53,7 @@ export async function beginSession(repository: Repository, options: SessionOptio
   const session = randomBytes(SID_BYTES)
   const sid = toHex(session)
   const name = `${keyring.group}/${sid}`
-  const info = { startedNs: nowNs(), ...options.person, program: programVersion(), kind: options.kind, adopts: options.adopts }
+  const info = { startedNs: nowNs(), ...options.person, program: programVersion(), kind: options.kind, adopts: options.adopts, isUnguarded: backend.unguarded !== undefined }
   await backend.create({ type: 'sessions', name }, [encodeSession(keyring, name, info)], { signal })
   const dataKey = newDataKey(keyring.repositoryId)
   const envelopes = [wrapDataKey(keyring, keyring.group, dataKey)]

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 
 import { describe, expect, test } from 'vitest'
 
-import { createBackend, openBackend, parseLocation } from '../../src/backend/location.ts'
+import { createBackend, type LocalPlace, locationText, openBackend, parseLocation } from '../../src/backend/location.ts'
 
 describe('location', () => {
   test.each([
@@ -24,17 +24,34 @@ describe('location', () => {
     expect(parseLocation(text)).toEqual({ kind: 'local', path })
   })
 
-  test.each(['SFTP:host:/path', 'sftp://u:secret@h/p', 'rclone:x:y'])(
-    'says that %o is not supported yet, without repeating what it holds',
-    (text) => {
-      expect(() => parseLocation(text)).toThrow(
-        expect.objectContaining({
-          code: 'INVALID_ARGUMENT',
-          message: expect.stringMatching(/^(?!.*secret).*not supported yet.*\.\//s) as string,
-        }),
-      )
-    },
-  )
+  test.each([
+    ['sftp://host/srv/x', { user: undefined, host: 'host', port: undefined, path: '/srv/x' }, 'sftp://host/srv/x'],
+    ['SFTP://me@host:2222/srv/x/', { user: 'me', host: 'host', port: 2222, path: '/srv/x' }, 'sftp://me@host:2222/srv/x'],
+    ['sftp://host/~/backups', { user: undefined, host: 'host', port: undefined, path: 'backups' }, 'sftp://host/~/backups'],
+    ['sftp://host/~', { user: undefined, host: 'host', port: undefined, path: '.' }, 'sftp://host/~/'],
+    ['sftp://host/', { user: undefined, host: 'host', port: undefined, path: '/' }, 'sftp://host/'],
+    ['sftp://[fe80::1%25eth0]:22/x', { user: undefined, host: 'fe80::1%eth0', port: 22, path: '/x' }, 'sftp://[fe80::1%eth0]:22/x'],
+    ['sftp://a%2Eb/with%20space%2Fü', { user: undefined, host: 'a.b', port: undefined, path: '/with space/ü' }, 'sftp://a.b/with space/ü'],
+  ])('reads %o as a place on a server', (text, place, shown) => {
+    expect(parseLocation(text)).toEqual({ kind: 'sftp', ...place })
+    expect(locationText(parseLocation(text))).toBe(shown)
+  })
+
+  test.each([
+    ['rclone:disk:a/b', 'disk:a/b', 'rclone:disk:a/b'],
+    ['rclone:disk:', 'disk:', 'rclone:disk:'],
+    ['rclone::s3,access_key_id=secret,region="a:b":bucket/x', ':s3,access_key_id=secret,region="a:b":bucket/x', 'rclone::s3:bucket/x'],
+  ])('reads %o as a place of rclone', (text, remote, shown) => {
+    expect(parseLocation(text)).toEqual({ kind: 'rclone', remote })
+    expect(locationText(parseLocation(text))).toBe(shown)
+  })
+
+  test.each([
+    'sftp:host:/path', 'sftp://', 'sftp:///x', 'sftp://host', 'sftp://u:secret@h/p', 'sftp://-oProxyCommand=secret/x', 'sftp://host:0/x', 'sftp://host:99999/x',
+    'sftp://$(secret)/x', 'sftp://a b/x', 'sftp://-l@host/x', 'sftp://host/a%00secret', 'sftp://host/%zz', 'rclone:', 'rclone:nothing', 'rclone:/srv/x', 'rclone://remote/x', 'rclone::s3,key="secret:x',
+  ])('refuses %o, without repeating what it holds', (text) => {
+    expect(() => parseLocation(text)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.not.stringContaining('secret') as string }))
+  })
 
   test.each(['host:/srv/backup', 'rest:http://x', 'b2:x', '', 'file:', 'file://elsewhere/x', 'a\0b', 'file:///a%00b'])(
     'refuses %o',
@@ -63,7 +80,7 @@ describe('location', () => {
   test('opens only what is there, and makes it when told to', async () => {
     const home = await mkdtemp(join(tmpdir(), 'nacre-location-'))
     try {
-      const location = parseLocation(join(home, 'a', 'b', 'c'))
+      const location = parseLocation(join(home, 'a', 'b', 'c')) as LocalPlace
       await expect(openBackend(location)).rejects.toMatchObject({ code: 'BACKEND_NOT_FOUND' })
       await using made = await createBackend(location)
       await using opened = await openBackend(location)

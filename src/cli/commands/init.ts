@@ -24,9 +24,10 @@ export const command: Command = {
     const place = parseLocation(location())
     await acceptNetwork(place, args.flag('accept-network'), { output, signal })
     const password = await readPassword({ file: args.text('password-file'), command: args.text('password-command'), fd: args.text('password-fd') }, { isNew: true, signal, what: 'password for the new repository' })
-    const backend = await createBackend(place, { ...placeSettings(args, output), createBucket: args.flag('create-bucket') })
+    await using backend = await createBackend(place, { ...placeSettings(args, output), createBucket: args.flag('create-bucket') })
     const { id, chunker } = await createRepository({ backend, password, chunkBytes, person: person() })
-    if (output.isJson) output.json({ type: 'summary', repository_id: id, location: backend.location, chunk_average: chunker.averageBytes })
+    if (backend.unguarded !== undefined) output.warn(`nacre: ${display(backend.unguarded)}: backups need nothing more, and prune will ask for --exclusive`)
+    if (output.isJson) output.json({ type: 'summary', repository_id: id, location: backend.location, chunk_average: chunker.averageBytes, unguarded: backend.unguarded ?? null })
     else {
       output.result(`made repository ${id} at ${display(backend.location)} (chunks of ${size(chunker.averageBytes)} on average)`)
       output.info('Keep the password: without it everything in the repository is lost.')

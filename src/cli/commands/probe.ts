@@ -15,15 +15,16 @@ export const command: Command = {
     const place = parseLocation(location())
     const network = place.kind === 'local' ? await networkFileSystem(place.path) : undefined
     const report = await probeBackend(backend, { signal })
-    const { problems, leftBehind } = report
+    const { problems, leftBehind, unguarded } = report
     if (output.isJson) {
-      output.json({ type: 'summary', location: report.location, suitable: problems.length === 0, problems, objects: report.objects, left_behind: leftBehind ?? null, network_file_system: network ?? null, duration_s: report.durationMs / 1000 })
+      output.json({ type: 'summary', location: report.location, suitable: problems.length === 0, unguarded: unguarded ?? null, problems, objects: report.objects, left_behind: leftBehind ?? null, network_file_system: network ?? null, duration_s: report.durationMs / 1000 })
     } else {
       if (network !== undefined) output.warn(`nacre: this is a network file system (${display(network)}); what other machines see of it is not tried from here`)
       if (leftBehind !== undefined) output.warn(`nacre: what was made to try it stays in probes/ (${display(leftBehind)}); it does no harm`)
+      if (unguarded !== undefined) output.result(`create-if-absent: ${display(unguarded)}; prune will ask for --exclusive`)
       for (const { need, message } of problems) output.result(`${need}: ${display(message)}`)
       output.info(`raced with ${count(report.objects, 'object')} in ${duration(report.durationMs)}`)
-      output.result(problems.length === 0 ? `${display(report.location)} does what nacre relies on` : `${display(report.location)} does NOT do what nacre relies on`)
+      output.result(problems.length === 0 ? `${display(report.location)} does what nacre relies on${unguarded === undefined ? '' : ', but for create-if-absent'}` : `${display(report.location)} does NOT do what nacre relies on`)
     }
     return problems.length === 0 ? EXIT.done : EXIT.failed
   },

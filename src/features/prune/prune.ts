@@ -31,6 +31,9 @@ const RACES = 10
  */
 export async function prune(repository: Repository, options: PruneOptions): Promise<PruneResult> {
   requireOwner(repository, 'prune')
+  const { unguarded } = repository.backend
+  // Before the first fence is made: there it might overwrite a snapshot.
+  if (unguarded !== undefined && options.exclusive !== true && options.dryRun !== true) throw unfit(unguarded)
   const started = monotonicMs()
   const tally: Tally = { deletedPacks: 0, deletedBytes: 0, writtenBytes: 0, sweptSnapshots: 0, rescuedPacks: 0 }
   const run: Run = { repository, options, tally }

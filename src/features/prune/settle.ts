@@ -20,7 +20,7 @@ export async function settleSessions(repository: Repository, options: PruneOptio
   const open: FoundSession[] = []
   for (const session of await findSessions(repository, options.signal)) {
     if (!session.isDecided) {
-      if (!isDue(session, options, plannedNs)) {
+      if (isBeyondFences(session, options) || !isDue(session, options, plannedNs)) {
         open.push(session)
         continue
       }
@@ -30,6 +30,11 @@ export async function settleSessions(repository: Repository, options: PruneOptio
     await repository.backend.remove({ type: 'sessions', name: session.name }, { signal: options.signal })
   }
   return open
+}
+
+/** Its commit may overwrite a fence: it is waited for, until somebody says that nobody is at work. */
+function isBeyondFences({ info }: FoundSession, options: PruneOptions): boolean {
+  return info?.isUnguarded === true && options.exclusive !== true && !WITHOUT_COMMIT.has(info.kind)
 }
 
 export function isDue(session: FoundSession, options: Pick<PruneOptions, 'exclusive' | 'fence' | 'fenceAfterMs'>, plannedNs?: bigint): boolean {

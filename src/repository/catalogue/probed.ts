@@ -1,6 +1,6 @@
 /**
  * Each way of reaching a repository is tried before the first commit that goes by it: another mount
- * or gateway of the same storage may keep other promises. What passed is remembered in the cache.
+ * or gateway of the same storage may keep other promises. What was found is remembered in the cache.
  */
 import { stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -15,8 +15,9 @@ export async function probeOnce(repository: Repository, signal?: AbortSignal): P
   const folder = join(repository.cacheFolder, 'probed')
   const mark = join(folder, toHex(sha256(utf8(repository.backend.location))).slice(0, 32))
   if ((await stat(mark).catch(() => undefined)) !== undefined) return
-  const { leftBehind } = await requireSuitable(repository.backend, { signal })
+  const { leftBehind, unguarded, location } = await requireSuitable(repository.backend, { signal })
   if (leftBehind !== undefined) repository.notice(`objects that were made to try the storage stay in probes/ (${leftBehind}); they do no harm`)
+  if (unguarded !== undefined) repository.notice(`${unguarded}: backups need nothing more, and prune will ask for --exclusive`)
   // A cache that takes no file still serves: it is tried again next time.
-  await makeFolders(folder, 0o700).then(() => writeFile(mark, '', { mode: 0o600 })).catch(() => undefined)
+  await makeFolders(folder, 0o700).then(() => writeFile(mark, `${JSON.stringify({ location, unguarded: unguarded ?? null })}\n`, { mode: 0o600 })).catch(() => undefined)
 }
