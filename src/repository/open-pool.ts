@@ -1,16 +1,20 @@
 /** The main thread's half of the open workers: a promise for every request, and work for all. */
 import { type BufferPool, createBufferPool } from '../util/buffer-pool.ts'
-import type { OpenInit, OpenReply, OpenRequest, RestoreRequest, VerifyRequest } from './pool/open-messages.ts'
+import type { FrameRequest, OpenInit, OpenReply, OpenRequest, RestoreRequest, VerifyRequest } from './pool/open-messages.ts'
 import { startPool } from './pool/worker-pool.ts'
 
 export type Restored = Extract<OpenReply, { kind: 'restored' }>
 export type Verified = Extract<OpenReply, { kind: 'verified' }>
+
+export type OpenedFrame = Extract<OpenReply, { kind: 'frame' }>
 
 export interface OpenPool extends AsyncDisposable {
   readonly workers: number
   /** For the bytes of requests, which come back to it. */
   readonly memory: BufferPool
   restore(request: Omit<RestoreRequest, 'kind' | 'job'>): Promise<Restored>
+  /** Opens one frame for who keeps it. */
+  frame(request: Omit<FrameRequest, 'kind' | 'job'>): Promise<OpenedFrame>
   /** Verifies one pack, all of whose stretches go to one worker. */
   withPack<T>(use: (verify: (stretch: Omit<VerifyRequest, 'kind' | 'job' | 'pack'>) => Promise<Verified>) => Promise<T>): Promise<T>
 }
@@ -68,6 +72,7 @@ export async function startOpenPool(threads: number, init: OpenInit): Promise<Op
     workers: pool.size,
     memory,
     restore: (request) => ask((job) => ({ ...request, kind: 'restore', job }), leastBusy()) as Promise<Restored>,
+    frame: (request) => ask((job) => ({ ...request, kind: 'frame', job }), leastBusy()) as Promise<OpenedFrame>,
     async withPack(use) {
       const worker = leastBusy()
       const pack = nextPack++

@@ -69,7 +69,20 @@ export interface PackStatement {
   readonly records: Uint8Array
 }
 
-export type OpenRequest = RestoreRequest | VerifyRequest
+/** One frame, wanted whole. */
+export interface FrameRequest {
+  readonly kind: 'frame'
+  readonly job: number
+  /** Begins with the frame. */
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly frame: FrameAt
+  readonly blobIdKey: Uint8Array
+  /** Of blobs that are wanted now: offset in the frame and length of each, and their ids. */
+  readonly blobs: Float64Array<ArrayBuffer>
+  readonly ids: Uint8Array<ArrayBuffer>
+}
+
+export type OpenRequest = RestoreRequest | VerifyRequest | FrameRequest
 
 export interface OpenProblem {
   readonly code: string
@@ -97,6 +110,15 @@ export type OpenReply =
       readonly packProblems: readonly string[]
       /** By number of the frame in the request. */
       readonly frameProblems: ReadonlyMap<number, string>
+    }
+  | {
+      readonly kind: 'frame'
+      readonly job: number
+      readonly buffer: ArrayBuffer
+      /** The plaintext, in a buffer of its own. */
+      readonly plain: Uint8Array<ArrayBuffer> | OpenProblem
+      /** Which of the blobs have the bytes of their ids, one by one. */
+      readonly right: readonly boolean[]
     }
 
 /** Codes of problems that are the repository's, not the target's. */

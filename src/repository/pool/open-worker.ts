@@ -19,6 +19,7 @@ import { openFrame } from '../frame.ts'
 import { decodePackHeader, decodeTrailer, openPackDirectory, TRAILER_BYTES } from '../pack.ts'
 import { BLOB_RECORD_BYTES, encodeFrames } from '../pack-entry.ts'
 import { fileAt, fileCount, type WholeFile } from './file-table.ts'
+import { openWhole } from './open-whole.ts'
 import { BLOB_COLUMNS, DAMAGED, type FrameAt, NAME_TAKEN, NO_FD, type OpenInit, type OpenProblem, type OpenReply, type OpenRequest, type PackStatement, type RestoreRequest, type VerifyRequest } from './open-messages.ts'
 import type { Post, Role } from './role.ts'
 
@@ -39,8 +40,8 @@ interface Tools {
 export function createRole(init: OpenInit, post: Post<OpenReply>): Role<OpenRequest> {
   const tools: Tools = { init, decompressor: createDecompressor(), memory: createArena(ARENA_BYTES), packs: new Map() }
   return (request) => {
-    const reply = request.kind === 'restore' ? restore(tools, request) : verify(tools, request)
-    post(reply, [reply.buffer])
+    const reply = request.kind === 'restore' ? restore(tools, request) : request.kind === 'verify' ? verify(tools, request) : openWhole(tools, request)
+    post(reply, reply.kind === 'frame' && reply.plain instanceof Uint8Array ? [reply.buffer, reply.plain.buffer] : [reply.buffer])
     tools.memory.reset()
   }
 }
