@@ -62,6 +62,8 @@ export async function openFrameStore({ repository, threads, cacheBytes }: FrameS
   const rescuer = createBlobRescuer(repository)
   const turns = createTurns(Math.max(LOADS_LEAST, backend.connections))
   const hashes = new Map<string, KeyedHash>()
+  // Loads the native code now: who mounts starts a thread that waits in a call of the system's.
+  hashes.set(`data ${keyring.group}`, keyedHash(keyring.blobId(keyring.group, 'data')))
   const frames = new Map<string, Frame>()
   let heldBytes = 0
   let loadingBytes = 0

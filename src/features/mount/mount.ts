@@ -33,7 +33,7 @@ export interface MountOptions extends MountFlags {
   readonly refreshMs?: number | undefined
   /** Show root as the owner of everything. */
   readonly ownedByRoot?: boolean | undefined
-  /** Opened frames that are kept at most; 128 MiB by default. */
+  /** For what was read and may be wanted again, lists included; 128 MiB by default. */
   readonly cacheBytes?: number | undefined
   /** Worker threads; one per core, two at most, by default. */
   readonly threads?: number | undefined
@@ -64,11 +64,12 @@ export async function mount(repository: Repository, options: MountOptions): Prom
   const cacheBytes = Math.max(CACHE_BYTES_LEAST, options.cacheBytes ?? CACHE_BYTES)
   const tell = once(options.onProblem ?? (() => undefined))
   const source = await openSnapshotSource({ repository, choose: options.choose ?? ((list) => list.snapshots), refreshMs: options.refreshMs, onProblem: tell })
-  const frames = await openFrameStore({ repository, threads: options.threads ?? Math.min(2, availableParallelism()), cacheBytes })
+  const framesBytes = Math.max(CACHE_BYTES_LEAST / 2, cacheBytes - TREES_BYTES - AHEAD_BYTES)
+  const frames = await openFrameStore({ repository, threads: options.threads ?? Math.min(2, availableParallelism()), cacheBytes: framesBytes })
   const reader = await treesFromFrames(repository, frames)
-  const trees = createTreeCache(await openTreeReader(repository, reader), TREES_BYTES)
+  const trees = createTreeCache(await openTreeReader(repository, reader), Math.min(TREES_BYTES, cacheBytes / 4))
   const owner = options.ownedByRoot === true ? { uid: 0, gid: 0 } : { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
-  const view = createView({ trees, frames, readAhead: createReadAhead(trees, frames, Math.min(AHEAD_BYTES, cacheBytes / 4)), layout: source.layout, owner })
+  const view = createView({ trees, frames, readAhead: createReadAhead(trees, frames, Math.min(AHEAD_BYTES, framesBytes / 4)), layout: source.layout, owner })
   const size = await repositorySize(repository, source)
 
   const tellOf = async (error: unknown, node: number): Promise<void> => {

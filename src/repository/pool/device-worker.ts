@@ -1,22 +1,29 @@
 /**
- * The role of the thread that waits at a mount's device: every request is handed on as it comes. It
- * obeys one message, and that for as long as the mount lasts; who ends it wakes it first.
+ * The role of the thread that waits at a mount's device, whenever the thread that answers has found
+ * nothing there for a while and rests. It says that there is something, and waits to be sent again.
+ * It obeys one message, and that for as long as the mount lasts.
  */
-import { openRequestReader } from '../../util/posix/fuse-device.ts'
+import { createRequestWaiter } from '../../util/posix/fuse-device.ts'
 import type { Post, Role } from './role.ts'
 
 export interface DeviceInit {
   readonly device: number
   readonly waker: number
+  /** One word, shared: what the thread is to do. */
+  readonly order: Int32Array
 }
 
-/** Bytes of a request; undefined when there will be no more. */
-export type DeviceReply = Uint8Array<ArrayBuffer> | undefined
+export const ORDER = { rest: 0, wait: 1, end: 2 } as const
 
-export function createRole({ device, waker }: DeviceInit, post: Post<DeviceReply>): Role<'begin'> {
+/** So long at most nothing else can be asked of the thread. */
+const REST_MS = 250
+
+export function createRole({ device, waker, order }: DeviceInit, post: Post<'there'>): Role<'begin'> {
   return () => {
-    const reader = openRequestReader(device, waker)
-    for (let bytes = reader.next(); bytes !== undefined; bytes = reader.next()) post(new Uint8Array(bytes))
-    post(undefined)
+    const isThere = createRequestWaiter(device, waker)
+    for (let now = Atomics.load(order, 0); now !== ORDER.end; now = Atomics.load(order, 0)) {
+      if (now === ORDER.rest) Atomics.wait(order, 0, ORDER.rest, REST_MS)
+      else if (isThere() && Atomics.compareExchange(order, 0, ORDER.wait, ORDER.rest) === ORDER.wait) post('there')
+    }
   }
 }

@@ -1,7 +1,7 @@
 /**
- * The device by which the kernel asks a file system that is a program. One thread waits for requests
- * (`nextRequest`), any may answer (`writeReply`): a reply is one write, and the kernel finds what it
- * belongs to by the number in it. The descriptor never blocks, so who waits can be woken.
+ * The device by which the kernel asks a file system that is a program. One thread waits for requests,
+ * another reads and answers them: a reply is one write, and the kernel finds what it belongs to by
+ * the number in it. The descriptor never blocks, so who waits can be woken.
  */
 import { writeSync, writevSync } from 'node:fs'
 import { errnoOf } from '../errors.ts'
@@ -16,7 +16,7 @@ const EFD_NONBLOCK = 0o4000
 const POLLFD_BYTES = 8
 const ONE = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0)
 
-/** A descriptor by which who waits in `nextRequest` is woken for good. */
+/** A descriptor by which who waits for requests is woken for good. */
 export function createWaker(): number {
   const calls = requireMountCalls()
   const fd = calls.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
@@ -28,32 +28,38 @@ export function wake(waker: number): void {
   writeSync(waker, ONE)
 }
 
-export interface RequestReader {
-  /** Waits. undefined: there will be none, as it was unmounted or woken. A view until the next call. */
-  next(): Uint8Array | undefined
-}
-
 /** Holds whatever the kernel sends to a file system that is never written to. */
 const REQUEST_BYTES = 128 * 1024
+/**
+ * A thread that sits in a system call for ever holds up whatever Node asks of all its threads: so
+ * does process.report, by which packages that bring native code find out the C library.
+ */
+const PATIENCE_MS = 250
 
-export function openRequestReader(device: number, waker: number): RequestReader {
+/** A request, as a view until the next call; 'none' is there now; 'ended': it is mounted no more. */
+export type NextRequest = Uint8Array | 'none' | 'ended'
+
+/** Reads without waiting. */
+export function openRequestReader(device: number): () => NextRequest {
   const calls = requireMountCalls()
   const buffer = Buffer.allocUnsafeSlow(REQUEST_BYTES)
+  return () => {
+    const length = readOnce(calls, device, buffer)
+    return length === undefined ? 'ended' : length === 0 ? 'none' : buffer.subarray(0, length)
+  }
+}
+
+/** Waits for a request, not for long. true: there may be one, or it is mounted no more. */
+export function createRequestWaiter(device: number, waker: number): () => boolean {
+  const calls = requireMountCalls()
   const polled = Buffer.alloc(2 * POLLFD_BYTES)
   for (const [i, fd] of [device, waker].entries()) {
     polled.writeInt32LE(fd, i * POLLFD_BYTES)
     polled.writeInt16LE(POLLIN, i * POLLFD_BYTES + 4)
   }
-  return {
-    next() {
-      for (;;) {
-        const length = readOnce(calls, device, buffer)
-        if (length === undefined) return undefined
-        if (length > 0) return buffer.subarray(0, length)
-        if (calls.poll(polled, 2, -1) < 0 && calls.errno() !== errnoNumber('EINTR')) throw lastMountError(calls, 'poll')
-        if (polled.readInt16LE(POLLFD_BYTES + 6) !== 0) return undefined
-      }
-    },
+  return () => {
+    if (calls.poll(polled, 2, PATIENCE_MS) < 0 && calls.errno() !== errnoNumber('EINTR')) throw lastMountError(calls, 'poll')
+    return polled.readInt16LE(6) !== 0
   }
 }
 
