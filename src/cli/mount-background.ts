@@ -52,6 +52,9 @@ export async function mountInBackground(context: Context): Promise<number> {
     return code === EXIT.done ? EXIT.failed : code
   }
   closeSync(log)
+  // What is open to it would keep us here as long as it lives.
+  passwords?.destroy()
+  ready?.destroy()
   child.unref()
   const bytes = Buffer.from(path, 'hex')
   if (output.isJson) output.json({ type: 'mounted', ...textFields('path', bytes), pid: child.pid })
