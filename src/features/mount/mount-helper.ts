@@ -13,7 +13,7 @@ export async function mountByHelper(target: Uint8Array, options: readonly string
     const { code, message } = await runHelper(['-o', options.join(','), '--', textOf(target)], childs)
     const device = code === 0 ? receiveDescriptor(own) : undefined
     if (device !== undefined) return device
-    throw new BackupError('MOUNT_UNAVAILABLE', `${HELPER} did not mount ${escapeBytes(target)}: ${message || `it ended with ${code}`}`)
+    throw new BackupError('MOUNT_UNAVAILABLE', `${HELPER} did not mount ${escapeBytes(target)}: ${message || `it ended with ${code}`}${message.includes('/dev/fuse') ? '; the device must be there, and open to all ("chmod 666 /dev/fuse" as root)' : ''}`)
   } finally {
     closeDescriptor(own)
   }
