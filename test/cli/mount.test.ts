@@ -165,7 +165,7 @@ test('an ordinary user mounts through fusermount3, and what is wrong is said in 
   const { mode } = statSync('/dev/fuse')
   onTestFinished(() => chmodSync('/dev/fuse', mode & 0o7777))
   chmodSync('/dev/fuse', 0o666)
-  expect(asNobody(path, 'mount', folder, '--background')).toMatchObject({ status: 0 })
+  expect(asNobody(path, 'mount', folder, '--background', '--no-default-permissions')).toMatchObject({ status: 0 })
   const seen = spawnSync('setpriv', ['--reuid=65534', '--regid=65534', '--clear-groups', 'cat', join(folder, 'latest', source, 'a')], { encoding: 'utf8', timeout: LIMIT })
   expect(seen.stdout).toBe('hello')
   expect(asNobody(path, 'unmount', folder)).toMatchObject({ status: 0 })
