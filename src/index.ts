@@ -26,6 +26,8 @@ export { forgetSnapshots, type ForgetOptions, type ForgetPlan, type ForgetResult
 export { addKey, changePassword, type KeyInfo, type KeyList, listKeys, removeKey } from './features/keys.ts'
 export { findNode, type ListedNode, listTree } from './features/list-tree.ts'
 export { changeMarks, type MarkChange } from './features/marks.ts'
+export { mount, type Mount, type MountOptions } from './features/mount/mount.ts'
+export { requireMountPoint, unmountAt } from './features/mount/mount-point.ts'
 export { prune } from './features/prune/prune.ts'
 export { type Amount, type MaxUnused, type PruneEvent, type PruneOptions, type PruneResult, type PruneStep, type PruneTotals } from './features/prune/types.ts'
 export { type Orphan, type RecoverOptions, recoverTrees } from './features/repair/recover.ts'

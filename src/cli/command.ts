@@ -64,5 +64,7 @@ export interface Command {
   readonly positionals: readonly [number, number]
   /** Work that goes on when nobody reads its results any more. */
   readonly outlivesReader?: boolean
+  /** Ends in order when it is asked to, however long that takes; else a second signal, or some seconds, end it. */
+  readonly endsItself?: boolean
   run(context: Context): Promise<number>
 }

@@ -7,6 +7,7 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   INVALID_ARGUMENT: EXIT.usage,
   REPOSITORY_NOT_FOUND: EXIT.noRepository,
   SESSION_FENCED: EXIT.busy,
+  MOUNT_BUSY: EXIT.busy,
   WRONG_PASSWORD: EXIT.wrongPassword,
   INTERRUPTED: EXIT.interrupted,
 }

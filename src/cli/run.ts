@@ -43,7 +43,7 @@ export async function runCommand(name: CommandName, argv: readonly string[]): Pr
 }
 
 async function withContext(command: Command, args: Arguments, output: Output): Promise<number> {
-  const signal = interruption()
+  const signal = interruption(command.endsItself === true)
   const cache = cacheDir(args.text('cache-dir'), args.flag('no-cache'), output)
   const removeCache = (): void => rmSync(cache.path, { recursive: true, force: true })
   // However it ends: a reader that went away ends it by process.exit.

@@ -1,12 +1,13 @@
 /** The main thread's half of the open workers: a promise for every request, and work for all. */
 import { type BufferPool, createBufferPool } from '../util/buffer-pool.ts'
-import type { CompareRequest, OpenInit, OpenReply, OpenRequest, RestoreRequest, VerifyRequest } from './pool/open-messages.ts'
+import type { CompareRequest, FrameRequest, OpenInit, OpenReply, OpenRequest, RestoreRequest, VerifyRequest } from './pool/open-messages.ts'
 import { startPool } from './pool/worker-pool.ts'
 
 export type Restored = Extract<OpenReply, { kind: 'restored' }>
 export type Verified = Extract<OpenReply, { kind: 'verified' }>
 
 export type Compared = Extract<OpenReply, { kind: 'compared' }>
+export type OpenedFrame = Extract<OpenReply, { kind: 'frame' }>
 
 export interface OpenPool extends AsyncDisposable {
   readonly workers: number
@@ -15,6 +16,8 @@ export interface OpenPool extends AsyncDisposable {
   restore(request: Omit<RestoreRequest, 'kind' | 'job'>): Promise<Restored>
   /** Compares stretches of files with blobs. */
   compare(request: Omit<CompareRequest, 'kind' | 'job'>): Promise<Compared>
+  /** Opens one frame for who keeps it. */
+  frame(request: Omit<FrameRequest, 'kind' | 'job'>): Promise<OpenedFrame>
   /** Verifies one pack, all of whose stretches go to one worker. */
   withPack<T>(use: (verify: (stretch: Omit<VerifyRequest, 'kind' | 'job' | 'pack'>) => Promise<Verified>) => Promise<T>): Promise<T>
 }
@@ -73,6 +76,7 @@ export async function startOpenPool(threads: number, init: OpenInit): Promise<Op
     memory,
     restore: (request) => ask((job) => ({ ...request, kind: 'restore', job }), leastBusy()) as Promise<Restored>,
     compare: (request) => ask((job) => ({ ...request, kind: 'compare', job }), leastBusy()) as Promise<Compared>,
+    frame: (request) => ask((job) => ({ ...request, kind: 'frame', job }), leastBusy()) as Promise<OpenedFrame>,
     async withPack(use) {
       const worker = leastBusy()
       const pack = nextPack++

@@ -31,12 +31,13 @@ export interface TreeReader {
   remember(id: Uint8Array, bytes: Uint8Array): void
 }
 
-export async function openTreeReader(repository: Repository): Promise<TreeReader> {
+/** @param blobs - what blobs that the catalogue has not are read by; by default one of its own */
+export async function openTreeReader(repository: Repository, blobs?: Pick<BlobReader, 'load'>): Promise<TreeReader> {
   const { keyring } = repository
   const catalogue = await repository.catalogue()
   // Cached blobs are sealed anew: the cache tells no more than the repository does.
   const key = deriveKey(keyring.blobId(keyring.group, 'tree'), keyring.repositoryId, 'catalogue')
-  let reader: BlobReader | undefined
+  let reader = blobs
 
   const cached = (id: Uint8Array): Uint8Array | undefined => {
     const sealed = catalogue.rows.get('tree', id)

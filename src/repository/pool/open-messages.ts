@@ -83,7 +83,20 @@ export interface CompareRequest {
   readonly ids: Uint8Array<ArrayBuffer>
 }
 
-export type OpenRequest = RestoreRequest | VerifyRequest | CompareRequest
+/** One frame, wanted whole. */
+export interface FrameRequest {
+  readonly kind: 'frame'
+  readonly job: number
+  /** Begins with the frame. */
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly frame: FrameAt
+  readonly blobIdKey: Uint8Array
+  /** Of blobs that are wanted now: offset in the frame and length of each, and their ids. */
+  readonly blobs: Float64Array<ArrayBuffer>
+  readonly ids: Uint8Array<ArrayBuffer>
+}
+
+export type OpenRequest = RestoreRequest | VerifyRequest | CompareRequest | FrameRequest
 
 export interface OpenProblem {
   readonly code: string
@@ -120,6 +133,15 @@ export type OpenReply =
       readonly isSame: Uint8Array<ArrayBuffer>
       /** By row: what was the same and could not be written. */
       readonly problems: ReadonlyMap<number, OpenProblem>
+    }
+  | {
+      readonly kind: 'frame'
+      readonly job: number
+      readonly buffer: ArrayBuffer
+      /** The plaintext, in a buffer of its own. */
+      readonly plain: Uint8Array<ArrayBuffer> | OpenProblem
+      /** Which of the blobs have the bytes of their ids, one by one. */
+      readonly right: readonly boolean[]
     }
 
 /** Codes of problems that are the repository's, not the target's. */

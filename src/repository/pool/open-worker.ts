@@ -20,6 +20,7 @@ import { BLOB_RECORD_BYTES, encodeFrames } from '../pack-entry.ts'
 import { compareBlobs } from './compare-blobs.ts'
 import { type FolderCache, folderCache } from './folder-cache.ts'
 import { fileAt, fileCount, type WholeFile } from './file-table.ts'
+import { openWhole } from './open-whole.ts'
 import { BLOB_COLUMNS, DAMAGED, type FrameAt, NAME_TAKEN, NO_FD, type OpenInit, type OpenProblem, type OpenReply, type OpenRequest, type PackStatement, type RestoreRequest, type VerifyRequest } from './open-messages.ts'
 import type { Post, Role } from './role.ts'
 
@@ -41,7 +42,7 @@ export function createRole(init: OpenInit, post: Post<OpenReply>): Role<OpenRequ
   const tools: Tools = { init, decompressor: createDecompressor(), memory: createArena(ARENA_BYTES), packs: new Map() }
   return (request) => {
     const reply = answer(tools, request)
-    post(reply, reply.buffer === undefined ? [] : [reply.buffer])
+    post(reply, buffersOf(reply))
     tools.memory.reset()
   }
 }
@@ -54,7 +55,15 @@ function answer(tools: Tools, request: OpenRequest): OpenReply {
       return verify(tools, request)
     case 'compare':
       return compareBlobs(request, tools.memory, (fd, bytes, position) => writeBlob(tools.init, bytes, fd, position))
+    case 'frame':
+      return openWhole(tools, request)
   }
+}
+
+/** What changes hands with a reply. */
+function buffersOf(reply: OpenReply): ArrayBuffer[] {
+  if (reply.buffer === undefined) return []
+  return reply.kind === 'frame' && reply.plain instanceof Uint8Array ? [reply.buffer, reply.plain.buffer] : [reply.buffer]
 }
 
 function tryOpenFrame({ init, decompressor, memory }: Tools, bytes: Uint8Array, frame: FrameAt): Opened {

@@ -1,9 +1,10 @@
 /** What a worker thread runs: it takes its role from the thread that made it and obeys messages. */
 import { parentPort, workerData } from 'node:worker_threads'
+import type { RoleName } from './role.ts'
 import { createRole } from './roles.ts'
 
 interface WorkerData {
-  readonly role: 'store' | 'open'
+  readonly role: RoleName
   readonly init: unknown
 }
 

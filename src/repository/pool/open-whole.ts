@@ -1,0 +1,46 @@
+/**
+ * A frame that is wanted whole, by who keeps it: its plaintext goes into a buffer that changes hands,
+ * and nothing else of it is left behind.
+ */
+import { keyedHash } from '../../crypto/hash.ts'
+import type { Decompressor } from '../../codec/zstd.ts'
+import type { Arena } from '../../util/arena.ts'
+import { equalBytes } from '../../util/bytes.ts'
+import { isBackupError } from '../../util/errors.ts'
+import { CODEC_ZSTD, ID_BYTES } from '../format.ts'
+import { openFrame } from '../frame.ts'
+import { DAMAGED, type FrameRequest, type OpenReply } from './open-messages.ts'
+
+export interface WholeTools {
+  readonly init: { readonly repositoryId: Uint8Array }
+  readonly decompressor: Decompressor
+  readonly memory: Arena
+}
+
+export function openWhole({ init, decompressor, memory }: WholeTools, request: FrameRequest): OpenReply {
+  const { frame, bytes } = request
+  const buffer = bytes.buffer
+  try {
+    const sealed = bytes.subarray(frame.at, frame.at + frame.storedBytes)
+    const plain = openFrame(init.repositoryId, frame.dataKey, frame, sealed, decompressor, plainLast(memory, frame.codec === CODEC_ZSTD ? 2 : 1)) as Uint8Array<ArrayBuffer>
+    const hash = keyedHash(request.blobIdKey)
+    const right: boolean[] = []
+    for (let i = 0; i < request.blobs.length; i += 2) {
+      const blob = plain.subarray(request.blobs[i]!, request.blobs[i]! + request.blobs[i + 1]!)
+      right.push(equalBytes(hash(blob), request.ids.subarray((i / 2) * ID_BYTES, (i / 2 + 1) * ID_BYTES)))
+    }
+    return { kind: 'frame', job: request.job, buffer, plain, right }
+  } catch (error) {
+    if (!isBackupError(error)) throw error
+    return { kind: 'frame', job: request.job, buffer, plain: { code: DAMAGED, message: error.message }, right: [] }
+  }
+}
+
+/** Memory whose n-th piece, which holds the plaintext, is a buffer of its own. Not cleared: every byte is written. */
+function plainLast(memory: Arena, n: number): Arena {
+  let taken = 0
+  return {
+    take: (lengthBytes) => (++taken === n ? new Uint8Array(Buffer.allocUnsafeSlow(lengthBytes).buffer) : memory.take(lengthBytes)),
+    reset: () => undefined,
+  }
+}
