@@ -54,17 +54,13 @@ export function parseLocation(text: string): Location {
  */
 export async function openBackend(location: Location, settings: BackendSettings = {}): Promise<Backend> {
   if (location.kind === 'local') return withRemoteCare(await localBackend(location.path), { ...settings, retryMs: 0 })
-  return withRemoteCare(await remoteBackend(location, settings), settings)
-}
-
-/** What serves one kind alone is loaded when that kind is asked for. */
-async function remoteBackend(location: Exclude<Location, LocalPlace>, settings: BackendSettings): Promise<Backend> {
+  // What serves one kind alone is loaded when that kind is asked for.
   if (location.kind === 's3') {
     const { s3Backend } = await import('./s3/s3.ts')
-    return s3Backend(location, settings.s3, settings.connections)
+    return withRemoteCare(await s3Backend(location, settings.s3, settings.connections), settings)
   }
   const { sftpBackend } = await import('./sftp/sftp.ts')
-  return sftpBackend(placeOf(location))
+  return withRemoteCare(await sftpBackend(placeOf(location)), settings)
 }
 
 /** Makes the place where it is missing, durably, and opens it: for `init`. */
@@ -74,8 +70,11 @@ export async function createBackend(location: Location, settings: CreateBackendS
     const { createS3Place } = await import('./s3/s3.ts')
     await createS3Place(location, settings.s3 ?? {}, settings.createBucket === true)
   } else {
-    const { createSftpRoot } = await import('./sftp/sftp.ts')
-    await createSftpRoot(placeOf(location))
+    // Over one connection: it is the backend's afterwards.
+    const { createSftpRoot, sftpBackend } = await import('./sftp/sftp.ts')
+    const place = placeOf(location)
+    await createSftpRoot(place)
+    return withRemoteCare(await sftpBackend(place), settings)
   }
   return openBackend(location, settings)
 }

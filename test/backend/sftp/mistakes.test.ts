@@ -71,7 +71,7 @@ describe.skipIf(!hasSshServer)(`ssh${needsSsh}`, () => {
   })
 
   test('a connection that is lost fails what may be tried again, and the next call connects anew', { timeout: 60_000 }, async () => {
-    await using backend = await createBackend(parseLocation(server.location(join(folder, 'lost'))))
+    await using backend = await createBackend(parseLocation(server.location(join(folder, 'lost'))), { retryMs: 0 })
     await backend.create(packRef(id(1)), [pattern(10, 1)])
     const before = childrenOf(process.pid)
     const parts = Array.from({ length: 8 }, (_, i) => pattern(1_000_000, i))
