@@ -7,7 +7,7 @@ import { FILTERS } from '../../src/cli/filters.ts'
 import { type Ended, type Place, place } from '../support/nacre.ts'
 
 /** Those whose `--host`, `--tag` and `--label` say what a snapshot is to bear. */
-const OTHERS = ['backup', 'import-tar', 'describe']
+const OTHERS = ['backup', 'import-tar', 'describe', 'recover']
 
 test('a command has all filters, said in the same words, or none', async () => {
   const names = Object.keys(FILTERS)

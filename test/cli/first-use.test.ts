@@ -70,7 +70,8 @@ test('a restore of what no pattern matches ends with 1, and a plan says where th
   expect(nothing.code).toBe(1)
   expect(nothing.stderr).toContain('--include')
   const planned = at.run('restore', `latest:${source}`, '--target', target, '--dry-run')
-  expect(planned).toMatchObject({ code: 0, stdout: `create ${target}/file\n` })
+  expect(planned.code).toBe(0)
+  expect(planned.stdout).toMatch(/^create +\/.*\/target\/file \(.+\)\n$/)
 }, 120_000)
 
 test('pins stand in a column of their own, and noise is not called compressed', () => {
