@@ -32,18 +32,20 @@ describe.skipIf(!hasCeph)(`requests on S3 ${needsCeph}`, { timeout: 300_000 }, (
       mkdirSync(join(here.folder, `src/${folder}`), { recursive: true })
       for (let i = 0; i < 30; i++) writeFileSync(join(here.folder, `src/${folder}/${i}`), `file ${folder} ${i}`)
     }
+    // The folders above a path are part of a snapshot, and those of a busy machine change: these are made up.
+    const backup = ['backup', '--as-path', `${join(here.folder, 'src')}=/nowhere/src`]
     const run = (...args: string[]): Promise<string[]> => requestsOf(proxy, here, ...args)
     await run('init')
     for (let i = 0; i < 3; i++) {
       writeFileSync(join(here.folder, 'src/0/changing'), `version ${i}`)
-      await run('backup', 'src')
+      await run(...backup)
     }
     await run('snapshots')
     for (const command of [['snapshots'], ['ls', 'latest', '--recursive'], ['find', 'changing'], ['diff', 'latest~1', 'latest']]) {
       const requests = await run(...command)
       expect(requests.length, `${command.join(' ')}:\n${requests.join('\n')}`).toBeLessThanOrEqual(7)
     }
-    const requests = await run('backup', 'src')
+    const requests = await run(...backup)
     expect(requests.length, requests.join('\n')).toBeLessThanOrEqual(14)
   })
 })
