@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import { BackupError } from '../util/errors.ts'
 import { flushBarrier } from './barrier.ts'
 import { unlessErrno } from './local-error.ts'
+import { onceEach, parentOf } from './folder-names.ts'
 
 /** Folders are given relative to the root, which is `''` itself. */
 export interface LocalFolders {
@@ -84,22 +85,4 @@ export async function syncFolder(path: string, onFailure?: (error: unknown) => v
 async function identityOf(path: string): Promise<string> {
   const { dev, ino } = await stat(path, { bigint: true })
   return `${dev}:${ino}`
-}
-
-function parentOf(folder: string): string {
-  return folder.slice(0, Math.max(folder.lastIndexOf('/'), 0))
-}
-
-/** Remembers what succeeded or is under way; what failed is tried again at the next call. */
-function onceEach(call: (key: string) => Promise<void>): (key: string) => Promise<void> {
-  const calls = new Map<string, Promise<void>>()
-  return (key) => {
-    let result = calls.get(key)
-    if (!result) {
-      result = call(key)
-      calls.set(key, result)
-      void result.catch(() => calls.delete(key))
-    }
-    return result
-  }
 }

@@ -9,6 +9,7 @@ import { BackupError } from '../../util/errors.ts'
 import { flushBarrier } from '../barrier.ts'
 import type { SftpClient } from './client.ts'
 import { exists, makeFolder, syncFolder } from './server-files.ts'
+import { onceEach, parentOf } from '../folder-names.ts'
 
 /** Folders are given relative to the root, which is `''` itself. */
 export interface ServerFolders {
@@ -70,23 +71,5 @@ export function serverFolders({ root, location, hasConfig, connect }: ServerRoot
     const client = await connect()
     const gone = hasConfig ? !(await exists(client, path('config'))) : isUsed && !(await exists(client, root))
     if (gone) throw new BackupError('BACKEND_FAILED', `the folder ${location} was replaced while in use: what was there is gone`, { path: location })
-  }
-}
-
-function parentOf(folder: string): string {
-  return folder.slice(0, Math.max(folder.lastIndexOf('/'), 0))
-}
-
-/** Remembers what succeeded or is under way; what failed is tried again at the next call. */
-function onceEach(call: (key: string) => Promise<void>): (key: string) => Promise<void> {
-  const calls = new Map<string, Promise<void>>()
-  return (key) => {
-    let result = calls.get(key)
-    if (!result) {
-      result = call(key)
-      calls.set(key, result)
-      void result.catch(() => calls.delete(key))
-    }
-    return result
   }
 }
