@@ -9,6 +9,7 @@ export { probeBackend, type ProbeNeed, type ProbeProblem, type ProbeReport } fro
 export { type S3Place, type S3Settings } from './backend/s3/s3-place.ts'
 export { type RemoteSettings } from './backend/with-remote-care.ts'
 export { type RetryNotice } from './backend/with-retry.ts'
+export { type LockSetting } from './backend/with-object-lock.ts'
 export { memoryBackend } from './backend/memory.ts'
 export { type ChunkerParams } from './chunker/params.ts'
 export { cacheInfo, type CacheInfo, clearCache } from './features/cache-store.ts'

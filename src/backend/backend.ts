@@ -45,6 +45,21 @@ export interface LoadOptions extends OperationOptions {
   readonly memory?: { take(lengthBytes: number): Uint8Array } | undefined
 }
 
+/** `governance`: who has a permission of its own may end it before its time. `compliance`: nobody may. */
+export type LockMode = 'governance' | 'compliance'
+
+/** What keeps an object from being deleted until a time, whoever asks. */
+export interface ObjectLock {
+  readonly mode: LockMode
+  /** Milliseconds since the epoch. */
+  readonly untilMs: number
+}
+
+export interface CreateOptions extends OperationOptions {
+  /** Storage without locks stores the object all the same. */
+  readonly lock?: ObjectLock | undefined
+}
+
 /** `created`: these bytes now stand under the name. `exists`: something stood there before. */
 export type CreateResult = 'created' | 'exists'
 
@@ -73,7 +88,7 @@ export interface Backend extends AsyncDisposable {
    * the folder that names it). The parts are written one after another and may be reused afterwards.
    * @throws {BackupError} BACKEND_FULL, BACKEND_DENIED, BACKEND_FAILED
    */
-  create(ref: ObjectRef, parts: readonly Uint8Array[], options?: OperationOptions): Promise<CreateResult>
+  create(ref: ObjectRef, parts: readonly Uint8Array[], options?: CreateOptions): Promise<CreateResult>
 
   /**
    * The object, or the range of it; the caller owns the bytes.
@@ -92,7 +107,10 @@ export interface Backend extends AsyncDisposable {
    */
   list(type: ObjectType, options?: OperationOptions & { readonly after?: string }): AsyncIterable<ObjectInfo>
 
-  /** Absent is success. */
+  /**
+   * Absent is success. Storage that keeps versions only hides the object.
+   * @throws {BackupError} BACKEND_DENIED - with `details.isLocked` when it is a lock that refuses
+   */
   remove(ref: ObjectRef, options?: OperationOptions): Promise<void>
 
   /**
@@ -101,4 +119,16 @@ export interface Backend extends AsyncDisposable {
    * which a call leaves nothing has no such verb.
    */
   removeLeftovers?(olderThanMs: number | undefined, options?: OperationOptions): Promise<Leftovers>
+
+  /** The lock of an object; undefined where it has none, or there is no such object. Storage without locks has no such verb. */
+  lockOf?(ref: ObjectRef, options?: OperationOptions): Promise<ObjectLock | undefined>
+
+  /**
+   * Locks an object, or locks it for longer.
+   * @throws {BackupError} BACKEND_NOT_FOUND; BACKEND_DENIED - it would be for shorter, or this user may not
+   */
+  setLock?(ref: ObjectRef, lock: ObjectLock, options?: OperationOptions): Promise<void>
+
+  /** Whether something that was removed meanwhile lies on as an old version, which takes space. */
+  hasKeptVersions?(): boolean
 }

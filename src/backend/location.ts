@@ -29,6 +29,8 @@ export interface BackendSettings extends RemoteSettings {
 export interface CreateBackendSettings extends BackendSettings {
   /** Whether a bucket that is missing may be made. */
   readonly createBucket?: boolean | undefined
+  /** Whether the storage must be able to lock objects for a time. */
+  readonly objectLock?: boolean | undefined
 }
 
 /** Two letters at least before the colon: one letter is a drive to some and a name to others. */
@@ -65,10 +67,11 @@ export async function openBackend(location: Location, settings: BackendSettings 
 
 /** Makes the place where it is missing, durably, and opens it: for `init`. */
 export async function createBackend(location: Location, settings: CreateBackendSettings = {}): Promise<Backend> {
+  if (settings.objectLock === true && location.kind !== 's3') throw invalid('Object Lock is for buckets of S3 services; other storage has none')
   if (location.kind === 'local') await createLocalRoot(location.path)
   else if (location.kind === 's3') {
-    const { createS3Place } = await import('./s3/s3.ts')
-    await createS3Place(location, settings.s3 ?? {}, settings.createBucket === true)
+    const { createS3Place } = await import('./s3/s3-bucket.ts')
+    await createS3Place(location, settings.s3 ?? {}, { mayCreate: settings.createBucket === true, needsLock: settings.objectLock === true })
   } else {
     // Over one connection: it is the backend's afterwards.
     const { createSftpRoot, sftpBackend } = await import('./sftp/sftp.ts')

@@ -2,24 +2,27 @@
  * Objects in memory, for tests and for programs that want a repository without a disk. Bytes are
  * copied on the way in and on the way out, so that nobody can change an object.
  */
+import { nowNs } from '../util/clock.ts'
 import { concatBytes } from '../util/bytes.ts'
 import { BackupError, throwIfAborted } from '../util/errors.ts'
 import { checkRange, rangeWithin } from './range.ts'
 import { checkType, parseKey, refKey } from './layout.ts'
-import type { Backend, ObjectInfo, ObjectType, OperationOptions } from './backend.ts'
+import type { Backend, ObjectInfo, ObjectLock, ObjectType, OperationOptions } from './backend.ts'
 
 export function memoryBackend(): Backend {
   const objects = new Map<string, Uint8Array>()
+  const locks = new Map<string, ObjectLock>()
 
   return {
     location: 'memory',
     connections: 16,
 
-    async create(ref, parts, { signal } = {}) {
+    async create(ref, parts, { signal, lock } = {}) {
       const key = refKey(ref)
       throwIfAborted(signal)
       if (objects.has(key)) return 'exists'
       objects.set(key, concatBytes(...parts))
+      if (lock !== undefined) locks.set(key, lock)
       return 'created'
     },
 
@@ -48,7 +51,24 @@ export function memoryBackend(): Backend {
     async remove(ref, { signal } = {}) {
       const key = refKey(ref)
       throwIfAborted(signal)
+      if (isLocked(locks.get(key))) throw denied(key, 'is locked')
       objects.delete(key)
+      locks.delete(key)
+    },
+
+    async lockOf(ref, { signal } = {}) {
+      const key = refKey(ref)
+      throwIfAborted(signal)
+      return locks.get(key)
+    },
+
+    async setLock(ref, lock, { signal } = {}) {
+      const key = refKey(ref)
+      throwIfAborted(signal)
+      if (!objects.has(key)) throw new BackupError('BACKEND_NOT_FOUND', `${key} is not in memory`, { path: key })
+      const standing = locks.get(key)
+      if (isLocked(standing) && (lock.untilMs < standing!.untilMs || (standing!.mode === 'compliance' && lock.mode !== 'compliance'))) throw denied(key, 'has a stronger lock')
+      locks.set(key, lock)
     },
 
     async [Symbol.asyncDispose]() {},
@@ -67,4 +87,12 @@ export function memoryBackend(): Backend {
       if (bytes) yield { ...ref, sizeBytes: bytes.length }
     }
   }
+}
+
+function isLocked(lock: ObjectLock | undefined): boolean {
+  return lock !== undefined && lock.untilMs > Number(nowNs() / 1_000_000n)
+}
+
+function denied(key: string, why: string): BackupError {
+  return new BackupError('BACKEND_DENIED', `${key} ${why}`, { path: key, details: { isLocked: true } })
 }

@@ -57,7 +57,8 @@ export async function probeBackend(backend: Backend, options: { readonly signal?
   } finally {
     leftBehind = await removeAll(backend, made)
   }
-  return { location: backend.location, unguarded: backend.unguarded, problems: unique(problems), objects: made.length, leftBehind, durationMs: monotonicMs() - started }
+  const explained = unique(problems).map((problem) => (problem.need === 'create-if-absent' && backend.hasKeptVersions?.() === true ? { ...problem, message: `${problem.message} (the bucket keeps versions; "nacre init" makes a repository there that is pruned by who is alone)` } : problem))
+  return { location: backend.location, unguarded: backend.unguarded, problems: explained, objects: made.length, leftBehind, durationMs: monotonicMs() - started }
 }
 
 /** @throws {BackupError} BACKEND_UNSUITABLE - names what the storage does not do */

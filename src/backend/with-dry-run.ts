@@ -25,5 +25,12 @@ export function withDryRun(inner: Backend): Backend {
     async removeLeftovers() {
       return { files: 0, bytes: 0 }
     },
+
+    ...(inner.setLock && {
+      async setLock(ref, _lock, { signal } = {}) {
+        refKey(ref)
+        throwIfAborted(signal)
+      },
+    }),
   }
 }

@@ -52,6 +52,9 @@ export function withLimits(inner: Backend, options: LimitOptions): Backend {
     async remove(ref, operation = {}) {
       return enter(operation.signal, () => inner.remove(ref, operation))
     },
+
+    ...(inner.lockOf && { lockOf: async (ref, operation = {}) => enter(operation.signal, () => inner.lockOf!(ref, operation)) }),
+    ...(inner.setLock && { setLock: async (ref, lock, operation = {}) => enter(operation.signal, () => inner.setLock!(ref, lock, operation)) }),
   }
 }
 

@@ -17,7 +17,7 @@ import { monotonicMs } from '../util/clock.ts'
 import { isBackupError, throwIfAborted } from '../util/errors.ts'
 import { refKey } from './layout.ts'
 import type { BackupError } from '../util/errors.ts'
-import type { Backend, CreateResult, ObjectRef, ObjectType, OperationOptions } from './backend.ts'
+import type { Backend, CreateOptions, CreateResult, ObjectRef, ObjectType, OperationOptions } from './backend.ts'
 
 export interface RetryNotice {
   readonly error: BackupError
@@ -55,6 +55,9 @@ export function withRetry(inner: Backend, options: RetryOptions): Backend {
     load: (ref, range, operation = {}) => retried(operation.signal, () => inner.load(ref, range, operation)),
     stat: (ref, operation = {}) => retried(operation.signal, () => inner.stat(ref, operation)),
     remove: (ref, operation = {}) => retried(operation.signal, () => inner.remove(ref, operation)),
+    ...(inner.removeLeftovers && { removeLeftovers: (olderThanMs, operation = {}) => retried(operation.signal, () => inner.removeLeftovers!(olderThanMs, operation)) }),
+    ...(inner.lockOf && { lockOf: (ref, operation = {}) => retried(operation.signal, () => inner.lockOf!(ref, operation)) }),
+    ...(inner.setLock && { setLock: (ref, lock, operation = {}) => retried(operation.signal, () => inner.setLock!(ref, lock, operation)) }),
     list: (type, operation = {}) => {
       // A programmer's mistake shows at the call, as with every backend.
       const first = inner.list(type, operation)
@@ -75,7 +78,7 @@ export function withRetry(inner: Backend, options: RetryOptions): Backend {
     }
   }
 
-  async function createSurely(ref: ObjectRef, parts: readonly Uint8Array[], operation: OperationOptions): Promise<CreateResult> {
+  async function createSurely(ref: ObjectRef, parts: readonly Uint8Array[], operation: CreateOptions): Promise<CreateResult> {
     let isInDoubt = false
     const result = await retried(operation.signal, async () => {
       try {
@@ -125,12 +128,18 @@ export function withRetry(inner: Backend, options: RetryOptions): Backend {
       throw error
     }
     const most = Math.min(longestPauseMs, pauseMs * 2 ** Math.min(attempt - 1, 30))
-    const pause = most * (0.5 + Math.random() / 2)
+    // A service that says how long it wants to be left alone knows better; it is not believed beyond the longest pause.
+    const pause = Math.max(most * (0.5 + Math.random() / 2), Math.min(askedMs(error), longestPauseMs))
     if (monotonicMs() - startedMs + pause > (hasAnswered ? totalMs : Math.min(firstMs, totalMs))) throw error
     onRetry?.({ error, attempt, pauseMs: pause })
     await sleep(pause, undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
     throwIfAborted(signal)
   }
+}
+
+function askedMs({ details }: BackupError): number {
+  const ms = details['retryAfterMs']
+  return typeof ms === 'number' ? ms : 0
 }
 
 function isPassing(error: unknown): error is BackupError {

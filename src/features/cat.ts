@@ -34,6 +34,7 @@ export function catConfig(repository: Repository): Json {
     pack_bytes: config.packBytes,
     required_features: config.requiredFeatures,
     optional_features: config.optionalFeatures,
+    object_lock: config.objectLock === undefined ? null : { mode: config.objectLock.mode, seconds: config.objectLock.spanMs / 1000 },
   }
 }
 

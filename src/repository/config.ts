@@ -6,7 +6,8 @@
  * It is the owner's word: a writer holds the key that seals it, and must not be able to make one.
  */
 import { isValidChunkerParams, type ChunkerParams } from '../chunker/params.ts'
-import { asCount, asI64, asMap, asText, asTexts, decodeCbor, encodeCbor } from '../codec/cbor.ts'
+import type { LockSetting } from '../backend/with-object-lock.ts'
+import { asArray, asCount, asI64, asMap, asText, asTexts, decodeCbor, encodeCbor, optional } from '../codec/cbor.ts'
 import { BackupError } from '../util/errors.ts'
 import { FRAME_BYTES_DEFAULT, FRAME_BYTES_LIMIT, KIB, PACK_BYTES_DEFAULT, PACK_BYTES_LIMIT, RECORD } from './format.ts'
 import type { Keyring } from './keyring.ts'
@@ -23,14 +24,25 @@ export interface RepositoryConfig {
   readonly requiredFeatures: readonly string[]
   /** Names of features that may be ignored. */
   readonly optionalFeatures: readonly string[]
+  /** What is stored is locked, where the storage can. */
+  readonly objectLock?: LockSetting | undefined
+  /** Whether the bucket that it was made in keeps versions and minds no condition when one is created. */
+  readonly isUnguarded?: boolean | undefined
 }
+
+/** Ignoring it costs no snapshot: what another writes is locked by the next prune that knows of it. */
+export const OBJECT_LOCK_FEATURE = 'object-lock'
+const LOCK_MODES = ['governance', 'compliance'] as const
+/** A hundred years, as services have it. */
+export const LOCK_SECONDS_LIMIT = 36_500 * 24 * 60 * 60
 
 const KNOWN_FEATURES: ReadonlySet<string> = new Set()
 const AS = { type: RECORD.config, group: 0, name: 'config' } as const
 const CHUNKER_NAME = 'fastcdc'
 
-export function newConfig(chunker: ChunkerParams, createdNs: bigint, program: string): RepositoryConfig {
-  return { chunker, frameBytes: FRAME_BYTES_DEFAULT, packBytes: PACK_BYTES_DEFAULT, createdNs, program, requiredFeatures: [], optionalFeatures: [] }
+export function newConfig(chunker: ChunkerParams, createdNs: bigint, program: string, storage: Pick<RepositoryConfig, 'objectLock' | 'isUnguarded'> = {}): RepositoryConfig {
+  const optionalFeatures = storage.objectLock === undefined ? [] : [OBJECT_LOCK_FEATURE]
+  return { chunker, frameBytes: FRAME_BYTES_DEFAULT, packBytes: PACK_BYTES_DEFAULT, createdNs, program, requiredFeatures: [], optionalFeatures, ...storage }
 }
 
 /** @param keyring - the owner's: nobody believes a config that another has signed */
@@ -47,6 +59,8 @@ export function encodeConfig(keyring: Keyring, config: RepositoryConfig): Uint8A
       [8, config.packBytes],
       [9, [...config.requiredFeatures]],
       [10, [...config.optionalFeatures]],
+      ...(config.objectLock === undefined ? [] : [[11, encodeLock(config.objectLock)] as const]),
+      ...(config.isUnguarded === true ? [[12, true] as const] : []),
     ]),
   )
   return sealRecord(keyring, keyring.config, AS, body)
@@ -72,7 +86,24 @@ export function decodeConfig(keyring: Keyring, bytes: Uint8Array): RepositoryCon
     program: asText(map.get(1), 'program'),
     requiredFeatures,
     optionalFeatures: asTexts(map.get(10), 'optional features'),
+    ...definedOnly({ objectLock: optional(map, 11, decodeLock, 'object lock'), isUnguarded: map.get(12) === true ? true : undefined }),
   }
+}
+
+function encodeLock({ mode, spanMs }: LockSetting): readonly number[] {
+  return [LOCK_MODES.indexOf(mode) + 1, spanMs / 1000]
+}
+
+function decodeLock(value: unknown, what: string): LockSetting {
+  const [code, seconds] = asArray(value, what)
+  const mode = LOCK_MODES[asCount(code, `mode of ${what}`, LOCK_MODES.length) - 1]
+  const spanSeconds = asCount(seconds, `span of ${what}`, LOCK_SECONDS_LIMIT)
+  if (mode === undefined || spanSeconds === 0) throw new BackupError('CORRUPT', 'config states an object lock that cannot be')
+  return { mode, spanMs: spanSeconds * 1000 }
+}
+
+function definedOnly<T extends object>(fields: T): Partial<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>
 }
 
 function atLeast(least: number, value: number): number {

@@ -5,6 +5,8 @@
 import { join } from 'node:path'
 import type { Backend, ObjectRef } from '../backend/backend.ts'
 import { requireSuitable } from '../backend/probe.ts'
+import { withLook } from '../backend/with-look.ts'
+import { type LockSetting, withObjectLock } from '../backend/with-object-lock.ts'
 import { type ChunkerParams, chunkerParams } from '../chunker/params.ts'
 import { randomBytes } from '../crypto/derive.ts'
 import type { KdfParameters } from '../crypto/kdf.ts'
@@ -50,6 +52,8 @@ export interface CreateOptions {
   readonly chunkBytes?: number | undefined
   readonly person: Person
   readonly kdf?: KdfParameters | undefined
+  /** Lock what is stored for so long; the storage must be able to. In whole seconds. */
+  readonly objectLock?: LockSetting | undefined
 }
 
 export interface OpenOptions {
@@ -67,28 +71,52 @@ const CONFIG_ADVICE = 'Put a copy of the object "config" back: it is small, and 
 /**
  * Makes a repository in an empty place. The config comes last and is created only if absent, so
  * there is a repository or there is none, and an existing one is never touched.
- * @returns the repository's id and the id of its first key slot
+ * @returns the repository's id, the id of its first key slot, and why prune will want --exclusive there, if so
  * @throws {BackupError} REPOSITORY_EXISTS (also when only the config is missing), BACKEND_UNSUITABLE (the storage was tried, and failed), PASSWORD_REFUSED, INVALID_ARGUMENT
  */
-export async function createRepository(options: CreateOptions): Promise<{ id: string; slotId: string; chunker: ChunkerParams }> {
-  const { backend } = options
+export async function createRepository(options: CreateOptions): Promise<{ id: string; slotId: string; chunker: ChunkerParams; unguarded: string | undefined }> {
+  const { objectLock } = options
+  let backend = objectLock === undefined ? options.backend : withObjectLock(options.backend, objectLock)
   const chunker = chunkerParams(options.chunkBytes)
   if ((await backend.stat(CONFIG)) !== undefined) throw alreadyThere(backend)
   const remains = await firstOfRepository(backend)
   if (remains !== undefined) throw new BackupError('REPOSITORY_EXISTS', `${withoutConfig(backend, remains)} Nothing was touched`, { path: backend.location })
-  await requireSuitable(backend)
+  const isUnguarded = await isWithoutCondition(backend)
+  if (isUnguarded) backend = withLook(backend)
   const repositoryId = randomBytes(REPOSITORY_ID_BYTES)
   const bundle = ownerBundle(randomBytes(32))
   const keyring = keyringOf(bundle, repositoryId)
   const label: SlotLabel = { role: 'owner', group: OWNER_GROUP, ...options.person, createdNs: nowNs() }
   const slot = await encodeSlot(keyring, bundle, label, options.password, options.kdf)
-  const config = encodeConfig(keyring, newConfig(chunker, nowNs(), programVersion()))
+  const config = encodeConfig(keyring, newConfig(chunker, nowNs(), programVersion(), { ...(objectLock === undefined ? {} : { objectLock }), ...(isUnguarded ? { isUnguarded } : {}) }))
   await backend.create({ type: 'keys', name: slot.id }, [slot.bytes])
   if ((await backend.create(CONFIG, [config])) === 'exists') {
     await backend.remove({ type: 'keys', name: slot.id })
     throw alreadyThere(backend)
   }
-  return { id: toHex(repositoryId), slotId: slot.id, chunker }
+  return { id: toHex(repositoryId), slotId: slot.id, chunker, unguarded: backend.unguarded }
+}
+
+/**
+ * Tries the storage. A bucket that keeps versions may fail at one thing and serve all the same.
+ * @throws {BackupError} BACKEND_UNSUITABLE
+ */
+async function isWithoutCondition(backend: Backend): Promise<boolean> {
+  try {
+    await requireSuitable(backend)
+    return false
+  } catch (error) {
+    const needs = isBackupError(error, 'BACKEND_UNSUITABLE') ? (error.details['needs'] as readonly string[]) : []
+    if (backend.hasKeptVersions?.() !== true || needs.length === 0 || needs.some((need) => need !== 'create-if-absent')) throw error
+    return true
+  }
+}
+
+/** The backend as the repository's config wants it. */
+function asConfigured(backend: Backend, { objectLock, isUnguarded }: RepositoryConfig): Backend {
+  // Elsewhere than in a bucket, a copy of it has what it needs.
+  const guarded = isUnguarded === true && backend.hasKeptVersions !== undefined ? withLook(backend) : backend
+  return objectLock === undefined ? guarded : withObjectLock(guarded, objectLock)
 }
 
 function alreadyThere(backend: Backend): BackupError {
@@ -129,11 +157,12 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
   try {
     const { bundle, slotId } = await unlock(backend, header.repositoryId, options.password, notice, signal, early)
     const keyring = keyringOf(bundle, header.repositoryId)
+    const config = advising(() => decodeConfig(keyring, configBytes))
     return {
       id,
-      backend,
+      backend: asConfigured(backend, config),
       keyring,
-      config: advising(() => decodeConfig(keyring, configBytes)),
+      config,
       cacheFolder,
       slotId,
       notice,

@@ -68,6 +68,10 @@ pid_file = $dir/run/\$name.pid
 [client.rgw]
 rgw_frontends = beast endpoint=127.0.0.1:$port
 rgw_run_sync_thread = false
+rgw_dns_name = localhost
+rgw_crypt_require_ssl = false
+rgw_crypt_s3_kms_backend = testing
+rgw_crypt_s3_kms_encryption_keys = key-of-the-tests=YmluCmJvb3N0CmJvb3N0LWJ1aWxkCmNlcGguY29uZgo=
 C
 
 # If what owns the tests is killed, nobody else would stop it.

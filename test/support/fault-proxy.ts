@@ -9,6 +9,7 @@ export interface SeenRequest {
   readonly method: string
   /** With its query. */
   readonly url: string
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
   /** From 1. */
   readonly number: number
 }
@@ -16,10 +17,11 @@ export interface SeenRequest {
 /**
  * `reset`: cut before anything reaches the service. `lose reply`: done, and cut before the answer.
  * `truncate`: half of the answer's body, then cut. `{ status }`: answered by the proxy itself.
+ * `stall`: nothing is answered. `stall halfway`: half of the answer's body, and no more.
  * `{ pretend }`: the request's body is thrown away, and thanked for. `{ then }`: done, then called, then
  * answered.
  */
-export type Fault = 'reset' | 'lose reply' | 'truncate' | { readonly status: number; readonly body?: string } | { readonly pretend: true } | { readonly then: () => Promise<void> }
+export type Fault = 'reset' | 'lose reply' | 'truncate' | 'stall' | 'stall halfway' | { readonly status: number; readonly body?: string; readonly headers?: Readonly<Record<string, string>> } | { readonly pretend: true } | { readonly then: () => Promise<void> }
 
 export interface FaultProxy extends AsyncDisposable {
   readonly endpoint: string
@@ -38,7 +40,7 @@ export async function faultProxy({ targetPort, latencyMs = 0, decide }: FaultPro
   const requests: SeenRequest[] = []
   let spoiled = 0
   const server = createServer((incoming, answer) => {
-    const seen = { method: incoming.method ?? '', url: incoming.url ?? '', number: requests.length + 1 }
+    const seen = { method: incoming.method ?? '', url: incoming.url ?? '', headers: incoming.headers, number: requests.length + 1 }
     requests.push(seen)
     const fault = decide?.(seen)
     if (fault !== undefined) spoiled++
@@ -63,11 +65,12 @@ export async function faultProxy({ targetPort, latencyMs = 0, decide }: FaultPro
 
 function serve(incoming: IncomingMessage, answer: ServerResponse, port: number, fault: Fault | undefined, latencyMs: number): void {
   if (fault === 'reset') return void incoming.socket.resetAndDestroy()
+  if (fault === 'stall') return void incoming.resume()
   if (typeof fault === 'object' && ('status' in fault || 'pretend' in fault)) {
     incoming.resume()
     incoming.on('end', () => {
       if ('pretend' in fault) answer.writeHead(200, { etag: '"0"' }).end()
-      else answer.writeHead(fault.status, { 'content-type': 'application/xml' }).end(fault.body ?? '')
+      else answer.writeHead(fault.status, { 'content-type': 'application/xml', ...fault.headers }).end(fault.body ?? '')
     })
     return
   }
@@ -78,14 +81,14 @@ function serve(incoming: IncomingMessage, answer: ServerResponse, port: number, 
     }
     const pass = (): void => {
       answer.writeHead(response.statusCode ?? 502, response.headers)
-      if (fault !== 'truncate') return void response.pipe(answer)
+      if (fault !== 'truncate' && fault !== 'stall halfway') return void response.pipe(answer)
       const pieces: Buffer[] = []
       response.on('data', (piece: Buffer) => pieces.push(piece))
       response.on('end', () => {
         const whole = Buffer.concat(pieces)
         // Of nothing there is no half to wait for.
         if (whole.length < 2) return void incoming.socket.destroy()
-        answer.write(whole.subarray(0, whole.length >> 1), () => incoming.socket.destroy())
+        answer.write(whole.subarray(0, whole.length >> 1), () => fault === 'truncate' && incoming.socket.destroy())
       })
     }
     const then = typeof fault === 'object' && 'then' in fault ? fault.then() : Promise.resolve()

@@ -9,7 +9,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { inject } from 'vitest'
 
-import { createS3Place } from '../../src/backend/s3/s3.ts'
+import { createS3Place } from '../../src/backend/s3/s3-bucket.ts'
 import type { S3Place } from '../../src/backend/s3/s3-place.ts'
 
 declare module 'vitest' {
@@ -64,9 +64,9 @@ function serviceAt(port: number): S3Service {
 let buckets = 0
 
 /** A bucket of the test's own. It goes with the service. */
-export async function newBucket(service: S3Service, prefix = ''): Promise<S3Place> {
+export async function newBucket(service: S3Service, prefix = '', needsLock = false): Promise<S3Place> {
   const place: S3Place = { kind: 's3', endpoint: service.endpoint, bucket: `t-${process.pid}-${Date.now().toString(36)}-${++buckets}`, prefix }
-  await createS3Place(place, {}, true)
+  await createS3Place(place, {}, { mayCreate: true, needsLock })
   return place
 }
 

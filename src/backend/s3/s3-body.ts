@@ -2,7 +2,6 @@
 import { Readable } from 'node:stream'
 
 import { throwIfAborted } from '../../util/errors.ts'
-import { silenceMs } from './s3-client.ts'
 import type { LoadOptions } from '../backend.ts'
 
 /** So much is handed to the socket at once. */
@@ -38,13 +37,18 @@ export function sizeOfParts(parts: readonly Uint8Array[]): number {
   return parts.reduce((sum, part) => sum + part.length, 0)
 }
 
+export interface BodyOptions extends LoadOptions {
+  /** How long nothing may come. */
+  readonly silenceMs: number
+}
+
 /**
  * All of a response's body, which must have the length that its header states.
  * @returns memory that can be transferred
  */
-export async function bytesOf(body: Readable, statedBytes: number, { signal, memory }: LoadOptions): Promise<Uint8Array> {
+export async function bytesOf(body: Readable, statedBytes: number, { signal, memory, silenceMs }: BodyOptions): Promise<Uint8Array> {
   const abort = (): void => void body.destroy()
-  const silence = setTimeout(() => body.destroy(broken('nothing came for a minute')), silenceMs)
+  const silence = setTimeout(() => body.destroy(broken(`nothing came for ${Math.round(silenceMs / 1000)} s`)), silenceMs)
   signal?.addEventListener('abort', abort, { once: true })
   try {
     throwIfAborted(signal)

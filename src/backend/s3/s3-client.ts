@@ -25,13 +25,14 @@ export interface S3Access {
 const defaultRegion = 'us-east-1'
 const connectMs = 15_000
 /** How long a connection may be silent. Services answer a large upload only when they have kept it. */
-export const silenceMs = 60_000
+export const silenceMsDefault = 60_000
 
 const silentLogger = { trace() {}, debug() {}, info() {}, warn() {}, error() {} }
 
 /** @throws {BackupError} INVALID_ARGUMENT */
 export async function openS3(place: S3Place, settings: S3Settings, connections: number): Promise<S3Access> {
   const tls = await tlsOptions(settings)
+  const { silenceMs = silenceMsDefault } = settings
   // Else the SDK writes to stderr that it will want a newer Node one day.
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
   const sdk = await import('@aws-sdk/client-s3')
@@ -55,6 +56,10 @@ export async function openS3(place: S3Place, settings: S3Settings, connections: 
   if (region !== undefined || (await hasRegion(client))) return { sdk, client, place, settings }
   client.destroy()
   return { sdk, client: make(defaultRegion), place, settings }
+}
+
+export function sendOptions(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
+  return signal === undefined ? {} : { abortSignal: signal }
 }
 
 function pathStyle(place: S3Place, { addressing }: S3Settings): { forcePathStyle?: boolean } {

@@ -4,7 +4,7 @@
  * no body at all, so status, name and the connection's error are looked at together.
  */
 import { nowNs } from '../../util/clock.ts'
-import { BackupError, errnoOf, isBackupError, messageOf } from '../../util/errors.ts'
+import { BackupError, errnoOf, isBackupError, messageOf, throwIfAborted } from '../../util/errors.ts'
 import { s3Location } from './s3-place.ts'
 import type { ErrorCode } from '../../util/errors.ts'
 import type { S3Place } from './s3-place.ts'
@@ -29,7 +29,8 @@ const passingErrnos: ReadonlySet<string> = new Set([
 /** Names of what passes although the status alone does not say so. */
 const passingNames: ReadonlySet<string> = new Set([
   'RequestTimeout', 'OperationAborted', 'ConditionalRequestConflict', 'SlowDown', 'InternalError', 'ServiceUnavailable',
-  'IncompleteBody', 'BadDigest', 'XAmzContentSHA256Mismatch', 'XAmzContentChecksumMismatch', 'TooManyRequests', 'Throttling',
+  // Somebody has cleared away the parts of an upload that was under way: it begins anew.
+  'NoSuchUpload', 'IncompleteBody', 'BadDigest', 'XAmzContentSHA256Mismatch', 'XAmzContentChecksumMismatch', 'TooManyRequests', 'Throttling',
 ])
 
 const certificateErrnos = /^(?:CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED|ERR_TLS_CERT)/
@@ -45,12 +46,24 @@ export function s3Error(error: unknown, doing: string, place: S3Place): unknown 
   const [code, reason, retryable = false] = judged(error, answer, place)
   const { name, status } = answer
   const isPlaceMissing = name === 'NoSuchBucket'
+  const isLocked = isLockRefusal(answer)
   return new BackupError(code, `cannot ${doing} in ${s3Location(place)}: ${reason}`, {
     cause: error,
     retryable,
     path: s3Location(place),
-    details: { name, ...(status === undefined ? {} : { status }), ...(isPlaceMissing ? { isPlaceMissing } : {}) },
+    details: { name, ...(status === undefined ? {} : { status }), ...(isPlaceMissing ? { isPlaceMissing } : {}), ...(isLocked ? { isLocked } : {}), ...retryAfter(answer) },
   })
+}
+
+/** Puts what the service or the connection says into nacre's codes, with what was tried. */
+export async function told<T>({ place }: { readonly place: S3Place }, doing: string, signal: AbortSignal | undefined, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call()
+  } catch (error) {
+    // The SDK's own error of an abort tells nothing of its reason.
+    throwIfAborted(signal)
+    throw s3Error(error, doing, place)
+  }
 }
 
 /** For an answer that parses, and is nothing that an S3 service says. */
@@ -76,6 +89,7 @@ function judged(error: unknown, answer: Answer, place: S3Place): Verdict {
   if (status === undefined) return ['BACKEND_FAILED', message]
   if (isPassing(name, status)) return ['BACKEND_FAILED', `the service does not manage just now (${status}${named(name)})`, true]
   if (isUnreadable(error)) return ['BACKEND_FAILED', noS3Reason(`it answered ${status} with something else`)]
+  if (isLockRefusal(answer)) return ['BACKEND_DENIED', `an Object Lock keeps it (${message})`]
   if (status === 403 || status === 401) return ['BACKEND_DENIED', `not permitted (${status}${named(name)})`]
   if (status === 507) return ['BACKEND_FULL', 'the service has no space left']
   return ['BACKEND_FAILED', `${message} (${status}${named(name)})`]
@@ -147,6 +161,17 @@ function clockDifference(headers: Readonly<Record<string, string>>): string {
 
 function isPassing(name: string, status: number): boolean {
   return passingNames.has(name) || status === 429 || status === 408 || (status >= 500 && status !== 501 && status !== 505 && status !== 507)
+}
+
+/** What the service says of itself, in seconds; a date is as rare as clocks that agree. */
+function retryAfter({ headers }: Answer): { retryAfterMs?: number } {
+  const text = headers['retry-after'] ?? ''
+  return /^\d{1,5}$/.test(text) ? { retryAfterMs: Number(text) * 1000 } : {}
+}
+
+/** Refused because of a lock and not of a permission, which only the words tell apart. */
+function isLockRefusal({ name, status, message }: Answer): boolean {
+  return status === 403 && name === 'AccessDenied' && /object.?lock|\bWORM\b|\bretention\b/i.test(message)
 }
 
 /** Whether the body of the answer was no XML, or none that an S3 service sends with an error. */

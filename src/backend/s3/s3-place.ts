@@ -24,6 +24,8 @@ export interface S3Settings {
   readonly encryption?: string | undefined
   /** A file of certificates (PEM) to trust besides those of the system. */
   readonly caFile?: string | undefined
+  /** How long a connection may be silent before it counts as broken; a minute unless said otherwise. */
+  readonly silenceMs?: number | undefined
   /** Packs above this size are sent in parts. */
   readonly multipartBytes?: number | undefined
 }

@@ -10,10 +10,11 @@
 import { runningSha256 } from '../../crypto/hash.ts'
 import { toHex } from '../../util/bytes.ts'
 import { throwIfAborted } from '../../util/errors.ts'
+import { attributesOf, explained, requireEncrypted } from './s3-attributes.ts'
 import { cutParts, sizeOfParts, streamOf } from './s3-body.ts'
 import { nameOf, noS3, statusOf } from './s3-error.ts'
-import type { PutObjectCommandInput } from '@aws-sdk/client-s3'
-import type { CreateResult } from '../backend.ts'
+import { sendOptions } from './s3-client.ts'
+import type { CreateResult, ObjectLock } from '../backend.ts'
 import type { S3Access } from './s3-client.ts'
 
 export interface Upload {
@@ -22,6 +23,7 @@ export interface Upload {
   readonly doing: string
   readonly parts: readonly Uint8Array[]
   readonly mayBeMultipart: boolean
+  readonly lock: ObjectLock | undefined
   readonly signal: AbortSignal | undefined
 }
 
@@ -37,8 +39,16 @@ const conflictMs = 50
 /** How long an upload that failed may take to be cleared away. */
 const abortMs = 15_000
 
-/** Errors come as they are; the caller puts them into nacre's. */
+/** Errors come as they are, but for those of what was asked besides; the caller puts them into nacre's. */
 export async function createObject(access: S3Access, upload: Upload): Promise<CreateResult> {
+  try {
+    return await createAsked(access, upload)
+  } catch (error) {
+    throw explained(error, access, upload)
+  }
+}
+
+async function createAsked(access: S3Access, upload: Upload): Promise<CreateResult> {
   const sizeBytes = sizeOfParts(upload.parts)
   const limit = access.settings.multipartBytes ?? multipartDefault
   if (upload.mayBeMultipart && sizeBytes > limit) return createInParts(access, upload, sizeBytes)
@@ -53,7 +63,7 @@ export async function createObject(access: S3Access, upload: Upload): Promise<Cr
   }
 }
 
-async function putObject(access: S3Access, { key, doing, parts, signal }: Upload, sizeBytes: number): Promise<CreateResult> {
+async function putObject(access: S3Access, { key, doing, parts, lock, signal }: Upload, sizeBytes: number): Promise<CreateResult> {
   const { sdk, client, place } = access
   const digest = digestOf(parts)
   const body = streamOf(parts)
@@ -65,12 +75,13 @@ async function putObject(access: S3Access, { key, doing, parts, signal }: Upload
     ContentType: 'application/octet-stream',
     ChecksumSHA256: base64(digest),
     IfNoneMatch: '*',
-    ...attributesOf(access),
+    ...attributesOf(access.settings, lock),
   })
   signBody(command, digest)
   try {
-    const { ETag } = await client.send(command, { ...(signal === undefined ? {} : { abortSignal: signal }) })
+    const { ETag, ServerSideEncryption } = await client.send(command, sendOptions(signal))
     if (ETag === undefined) throw noS3(doing, place, 'it takes an object and does not name it')
+    requireEncrypted(access, doing, ServerSideEncryption)
     return 'created'
   } catch (error) {
     if (statusOf(error) === 412 || nameOf(error) === 'PreconditionFailed') return 'exists'
@@ -84,14 +95,15 @@ async function putObject(access: S3Access, { key, doing, parts, signal }: Upload
 async function createInParts(access: S3Access, upload: Upload, sizeBytes: number): Promise<CreateResult> {
   const { sdk, client, place } = access
   const { key, parts, signal } = upload
-  const options = { ...(signal === undefined ? {} : { abortSignal: signal }) }
+  const options = sendOptions(signal)
   const at = { Bucket: place.bucket, Key: key }
   if (await exists(access, key, signal)) return 'exists'
   // Not stopped by the caller: an upload whose name was never heard could not be cleared away.
-  const begin = new sdk.CreateMultipartUploadCommand({ ...at, ...attributesOf(access), ContentType: 'application/octet-stream', ChecksumAlgorithm: 'SHA256' })
-  const { UploadId } = await client.send(begin)
+  const begin = new sdk.CreateMultipartUploadCommand({ ...at, ...attributesOf(access.settings, upload.lock), ContentType: 'application/octet-stream', ChecksumAlgorithm: 'SHA256' })
+  const { UploadId, ServerSideEncryption } = await client.send(begin)
   if (UploadId === undefined) throw noS3(upload.doing, place, 'it begins an upload and does not name it')
   try {
+    requireEncrypted(access, upload.doing, ServerSideEncryption)
     const partBytes = Math.max(Math.min(partBytesDefault, access.settings.multipartBytes ?? partBytesDefault), leastPartBytes, Math.ceil(sizeBytes / mostParts))
     const sent: { ETag: string | undefined; PartNumber: number; ChecksumSHA256: string }[] = []
     for (let offset = 0; offset < sizeBytes; offset += partBytes) {
@@ -117,7 +129,7 @@ async function sendPart({ sdk, client }: S3Access, part: PartOf & { readonly Par
   const command = new sdk.UploadPartCommand({ ...part, Body: body, ContentLength: length, ChecksumSHA256 })
   signBody(command, digest)
   try {
-    const { ETag } = await client.send(command, { ...(signal === undefined ? {} : { abortSignal: signal }) })
+    const { ETag } = await client.send(command, sendOptions(signal))
     return { ETag, PartNumber: part.PartNumber, ChecksumSHA256 }
   } finally {
     body.destroy()
@@ -131,20 +143,11 @@ async function abortUpload({ sdk, client }: S3Access, upload: PartOf): Promise<v
 
 async function exists({ sdk, client, place }: S3Access, key: string, signal: AbortSignal | undefined): Promise<boolean> {
   try {
-    await client.send(new sdk.HeadObjectCommand({ Bucket: place.bucket, Key: key }), { ...(signal === undefined ? {} : { abortSignal: signal }) })
+    await client.send(new sdk.HeadObjectCommand({ Bucket: place.bucket, Key: key }), sendOptions(signal))
     return true
   } catch (error) {
     if (statusOf(error) === 404) return false
     throw error
-  }
-}
-
-function attributesOf({ settings: { storageClass, encryption } }: S3Access): Partial<PutObjectCommandInput> {
-  const [, algorithm, keyId] = /^(aws:kms(?::dsse)?|[^:]+)(?::(.+))?$/.exec(encryption ?? '') ?? []
-  return {
-    ...(storageClass === undefined ? {} : { StorageClass: storageClass as NonNullable<PutObjectCommandInput['StorageClass']> }),
-    ...(algorithm === undefined ? {} : { ServerSideEncryption: algorithm as NonNullable<PutObjectCommandInput['ServerSideEncryption']> }),
-    ...(keyId === undefined ? {} : { SSEKMSKeyId: keyId }),
   }
 }
 

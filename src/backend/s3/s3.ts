@@ -7,14 +7,15 @@ import { BackupError, throwIfAborted } from '../../util/errors.ts'
 import { checkType, refKey } from '../layout.ts'
 import { checkRange, truncated } from '../range.ts'
 import { bytesOf } from './s3-body.ts'
-import { openS3 } from './s3-client.ts'
-import { nameOf, noS3, s3Error, statusOf } from './s3-error.ts'
+import { openS3, sendOptions, silenceMsDefault } from './s3-client.ts'
+import { nameOf, noS3, statusOf, told } from './s3-error.ts'
+import { abortUploads } from './s3-leftovers.ts'
 import { confirmBucket, listObjects } from './s3-list.ts'
+import { lockOf, setLock } from './s3-lock.ts'
 import { s3Location } from './s3-place.ts'
 import { createObject } from './s3-upload.ts'
 import type { Readable } from 'node:stream'
 import type { Backend, ByteRange, LoadOptions, ObjectInfo, ObjectRef } from '../backend.ts'
-import type { S3Access } from './s3-client.ts'
 import type { S3Place, S3Settings } from './s3-place.ts'
 
 /** Requests wait for the network and not for each other; packs on their way are bounded elsewhere. */
@@ -25,17 +26,19 @@ export async function s3Backend(place: S3Place, settings: S3Settings = {}, conne
   const access = await openS3(place, settings, connections)
   const { sdk, client } = access
   const root = place.prefix === '' ? '' : `${place.prefix}/`
+  const { silenceMs = silenceMsDefault } = settings
+  let hasKeptVersions = false
 
   return {
     location: s3Location(place),
     connections,
     listsInOrder: true,
 
-    async create(ref, parts, { signal } = {}) {
+    async create(ref, parts, { signal, lock } = {}) {
       const key = refKey(ref)
       throwIfAborted(signal)
       const doing = `store ${key}`
-      return told(access, doing, signal, () => createObject(access, { key: root + key, doing, parts, mayBeMultipart: ref.type === 'packs', signal }))
+      return told(access, doing, signal, () => createObject(access, { key: root + key, doing, parts, mayBeMultipart: ref.type === 'packs', lock, signal }))
     },
 
     async load(ref, range, options = {}) {
@@ -61,12 +64,34 @@ export async function s3Backend(place: S3Place, settings: S3Settings = {}, conne
       throwIfAborted(signal)
       await told(access, `remove ${key}`, signal, async () => {
         try {
-          await client.send(new sdk.DeleteObjectCommand({ Bucket: place.bucket, Key: root + key }), sendOptions(signal))
+          const { DeleteMarker } = await client.send(new sdk.DeleteObjectCommand({ Bucket: place.bucket, Key: root + key }), sendOptions(signal))
+          hasKeptVersions ||= DeleteMarker === true
         } catch (error) {
           if (nameOf(error) !== 'NoSuchKey') throw error
         }
       })
     },
+
+    async removeLeftovers(olderThanMs, { signal } = {}) {
+      throwIfAborted(signal)
+      return told(access, 'clear interrupted uploads', signal, () => abortUploads(access, olderThanMs, signal))
+    },
+
+    async lockOf(ref, { signal } = {}) {
+      const key = refKey(ref)
+      throwIfAborted(signal)
+      return told(access, `look at the lock of ${key}`, signal, () => lockOf(access, root + key, signal))
+    },
+
+    async setLock(ref, lock, { signal } = {}) {
+      const key = refKey(ref)
+      throwIfAborted(signal)
+      await told(access, `lock ${key}`, signal, async () => {
+        if ((await setLock(access, root + key, lock, signal)) === 'absent') throw absent(key)
+      })
+    },
+
+    hasKeptVersions: () => hasKeptVersions,
 
     async [Symbol.asyncDispose]() {
       client.destroy()
@@ -89,7 +114,7 @@ export async function s3Backend(place: S3Place, settings: S3Settings = {}, conne
     }
     const body = answer.Body as Readable | undefined
     if (body === undefined || answer.ETag === undefined || answer.ContentLength === undefined) throw noS3(doing, place, 'it gives an object without its size and name')
-    if (range === undefined) return bytesOf(body, answer.ContentLength, options)
+    if (range === undefined) return bytesOf(body, answer.ContentLength, { ...options, silenceMs })
     const whole = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(answer.ContentRange ?? '')
     if (whole === null || Number(whole[1]) !== range.offset) {
       body.destroy()
@@ -100,7 +125,7 @@ export async function s3Backend(place: S3Place, settings: S3Settings = {}, conne
       throw truncated(key, range.offset + range.length, Number(whole[3] === '*' ? Number(whole[2]) + 1 : whole[3]))
     }
     if (answer.ContentLength !== range.length) throw noS3(doing, place, 'it gives another part of an object than it says')
-    return bytesOf(body, range.length, options)
+    return bytesOf(body, range.length, { ...options, silenceMs })
   }
 
   /** No service gives a range of nothing; what is asked is whether the object reaches so far. */
@@ -132,43 +157,5 @@ export async function s3Backend(place: S3Place, settings: S3Settings = {}, conne
 
   function absent(key: string): BackupError {
     return new BackupError('BACKEND_NOT_FOUND', `${key} is not in ${s3Location(place)}`, { path: key })
-  }
-}
-
-/**
- * Makes sure that the bucket is there, for `init`.
- * @throws {BackupError} BACKEND_FAILED when there is none and none was asked for; BACKEND_DENIED
- */
-export async function createS3Place(place: S3Place, settings: S3Settings, mayCreate: boolean): Promise<void> {
-  const access = await openS3(place, settings, s3Connections)
-  const { sdk, client } = access
-  try {
-    if (!mayCreate) return await confirmBucket(access, 'make a repository', undefined)
-    await told(access, 'make the bucket', undefined, async () => {
-      const region = await client.config.region()
-      const constraint = place.endpoint === undefined && region !== 'us-east-1' ? { CreateBucketConfiguration: { LocationConstraint: region } } : {}
-      try {
-        await client.send(new sdk.CreateBucketCommand({ Bucket: place.bucket, ...constraint } as ConstructorParameters<typeof sdk.CreateBucketCommand>[0]))
-      } catch (error) {
-        if (nameOf(error) !== 'BucketAlreadyOwnedByYou') throw error
-      }
-    })
-  } finally {
-    client.destroy()
-  }
-}
-
-function sendOptions(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
-  return signal === undefined ? {} : { abortSignal: signal }
-}
-
-/** Puts what the service or the connection says into nacre's codes, with what was tried. */
-async function told<T>(access: S3Access, doing: string, signal: AbortSignal | undefined, call: () => Promise<T>): Promise<T> {
-  try {
-    return await call()
-  } catch (error) {
-    // The SDK's own error of an abort tells nothing of its reason.
-    throwIfAborted(signal)
-    throw s3Error(error, doing, access.place)
   }
 }

@@ -1,11 +1,14 @@
-import { BackupError, createBackend, createRepository, type Location, networkFileSystem, parseLocation } from '../../index.ts'
+import { BackupError, createBackend, createRepository, type Location, type LockSetting, networkFileSystem, parseLocation } from '../../index.ts'
 import type { Command, Context } from '../command.ts'
 import { display } from '../display.ts'
-import { parseSize, size } from '../format.ts'
+import { parseDuration, parseSize, size } from '../format.ts'
 import { readPassword } from '../password.ts'
 import { placeSettings } from '../place-settings.ts'
 import { person } from '../person.ts'
 import { askYes } from '../prompt.ts'
+
+const SECOND_MS = 1000
+const LOCK_MS_LIMIT = 36_500 * 24 * 60 * 60 * SECOND_MS
 
 export const command: Command = {
   usage: 'init',
@@ -14,6 +17,7 @@ export const command: Command = {
   options: {
     'accept-network': { kind: 'flag', describe: 'make it on a network file system (it must do what docs/cli.md says)' },
     'create-bucket': { kind: 'flag', describe: 'make the bucket of an s3: location if there is none' },
+    'object-lock': { kind: 'text', value: 'MODE:TIME', describe: 'lock what is stored against deletion: governance:30d, or compliance:30d, which nobody can undo (s3: only)' },
     'chunk-size': { kind: 'text', value: 'SIZE', describe: 'average size of a chunk, 16K to 1M, a power of two (128K)' },
   },
   positionals: [0, 0],
@@ -21,19 +25,35 @@ export const command: Command = {
     const text = args.text('chunk-size')
     const chunkBytes = text === undefined ? undefined : parseSize(text)
     if (text !== undefined && chunkBytes === undefined) throw new BackupError('INVALID_ARGUMENT', `"${text}" is no size; write it as 128K`)
+    const objectLock = lockOf(args.text('object-lock'))
     const place = parseLocation(location())
     await acceptNetwork(place, args.flag('accept-network'), { output, signal })
     const password = await readPassword({ file: args.text('password-file'), command: args.text('password-command'), fd: args.text('password-fd') }, { isNew: true, signal, what: 'password for the new repository' })
-    await using backend = await createBackend(place, { ...placeSettings(args, output), createBucket: args.flag('create-bucket') })
-    const { id, chunker } = await createRepository({ backend, password, chunkBytes, person: person() })
-    if (backend.unguarded !== undefined) output.warn(`nacre: ${display(backend.unguarded)}: backups need nothing more, and prune will ask for --exclusive`)
-    if (output.isJson) output.json({ type: 'summary', repository_id: id, location: backend.location, chunk_average: chunker.averageBytes, unguarded: backend.unguarded ?? null })
+    await using backend = await createBackend(place, { ...placeSettings(args, output), createBucket: args.flag('create-bucket'), objectLock: objectLock !== undefined })
+    const { id, chunker, unguarded } = await createRepository({ backend, password, chunkBytes, person: person(), objectLock })
+    if (unguarded !== undefined) output.warn(`nacre: ${display(unguarded)}: backups need nothing more, and prune will ask for --exclusive`)
+    if (output.isJson) output.json({ type: 'summary', repository_id: id, location: backend.location, chunk_average: chunker.averageBytes, unguarded: unguarded ?? null, object_lock: objectLock === undefined ? null : { mode: objectLock.mode, seconds: objectLock.spanMs / 1000 } })
     else {
       output.result(`made repository ${id} at ${display(backend.location)} (chunks of ${size(chunker.averageBytes)} on average)`)
+      if (objectLock !== undefined) output.info(lockText(objectLock, args.text('object-lock')!.replace(/^.*:/, '')))
       output.info('Keep the password: without it everything in the repository is lost.')
     }
     return 0
   },
+}
+
+/** In compliance mode a slip of the pen costs money until its end: a span is asked for with its unit. */
+function lockOf(text: string | undefined): LockSetting | undefined {
+  if (text === undefined) return undefined
+  const [, mode, span] = /^(governance|compliance):(.+)$/.exec(text) ?? []
+  const spanMs = span === undefined ? undefined : parseDuration(span)
+  if (mode === undefined || spanMs === undefined || spanMs < SECOND_MS || spanMs > LOCK_MS_LIMIT) throw new BackupError('INVALID_ARGUMENT', `--object-lock takes governance:TIME or compliance:TIME, with a time such as 30d (d, h, min, s; a hundred years at most), not "${text}"`)
+  return { mode: mode as LockSetting['mode'], spanMs: Math.floor(spanMs / SECOND_MS) * SECOND_MS }
+}
+
+function lockText({ mode }: LockSetting, span: string): string {
+  const who = mode === 'compliance' ? 'nobody, the owner of the account included, can delete it before' : 'only who may bypass governance retention can delete it before'
+  return `What is stored is locked for ${span}: ${who}. Each prune locks what is still used for as long again, so prune more often than that.`
 }
 
 /**

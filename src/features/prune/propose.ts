@@ -3,7 +3,8 @@
  * anew, and which stay. It decides nothing for good: what it proposes is looked at afresh before
  * anything is deleted.
  */
-import type { Amount, MaxUnused, PruneTotals } from './types.ts'
+import type { Locks } from './locks.ts'
+import type { Amount, LockedAmount, MaxUnused, PruneTotals } from './types.ts'
 import type { PackUsage } from './usage.ts'
 
 export interface ProposeInput {
@@ -27,6 +28,9 @@ export interface ProposeInput {
   readonly sweep: readonly string[]
   readonly recoverable: number
   readonly keptSnapshots: number
+  /** Locks of packs, and of snapshots that are forgotten and stay because of them. */
+  readonly locks: Locks
+  readonly lockedSnapshots: Locks
 }
 
 export interface Proposal {
@@ -43,9 +47,11 @@ const SMALL = 0.5
 export function propose(input: ProposeInput): Proposal {
   const { listed, isOfOpenSession } = input
   const spared: string[] = []
+  const locked = new Set<string>()
   const mayGo = (packId: string): boolean => {
-    if (!isOfOpenSession(packId)) return true
-    spared.push(packId)
+    if (isOfOpenSession(packId)) spared.push(packId)
+    else if (input.locks.has(packId)) locked.add(packId)
+    else return true
     return false
   }
   const usages = [...input.usage.values()].sort((a, b) => (a.packId < b.packId ? -1 : 1))
@@ -68,9 +74,17 @@ export function propose(input: ProposeInput): Proposal {
     sweep: input.sweep,
     recoverable: input.recoverable,
     keptSnapshots: input.keptSnapshots,
-    freedBytes: removed.bytes + Math.max(0, repackAmount.bytes - repackUsedBytes),
+    locked: lockedAmount(locked, input),
+    // What is locked is written anew, so that one day it is not needed, and stays until then.
+    freedBytes: removed.bytes + Math.max(0, sum(repack, (pack) => (input.locks.has(pack.packId) ? 0 : pack.sizeBytes)) - repackUsedBytes),
   }
   return { remove, repack, totals }
+}
+
+function lockedAmount(packIds: ReadonlySet<string>, { listed, locks, lockedSnapshots }: ProposeInput): LockedAmount {
+  const ends = [...[...packIds].map((packId) => locks.get(packId)!), ...lockedSnapshots.values()].map(({ untilMs }) => untilMs)
+  const untilMs = ends.reduce<number | undefined>((last, end) => Math.max(last ?? end, end), undefined)
+  return { ...amountOf([...packIds].filter((packId) => listed.has(packId)), listed), snapshots: lockedSnapshots.size, untilMs }
 }
 
 function chooseRepack(partly: readonly PackUsage[], input: ProposeInput): PackUsage[] {

@@ -14,6 +14,7 @@ import { beginSession } from '../../repository/session.ts'
 import type { FoundSession } from '../../repository/sessions.ts'
 import { requireOwner } from '../owner.ts'
 import { finishGeneration } from './finish.ts'
+import { extendLocks } from './locks.ts'
 import { repack } from './repack.ts'
 import { requireDeletion } from './require-deletion.ts'
 import { settleSessions } from './settle.ts'
@@ -35,12 +36,12 @@ export async function prune(repository: Repository, options: PruneOptions): Prom
   // Before the first fence is made: there it might overwrite a snapshot.
   if (unguarded !== undefined && options.exclusive !== true && options.dryRun !== true) throw unfit(unguarded)
   const started = monotonicMs()
-  const tally: Tally = { deletedPacks: 0, deletedBytes: 0, writtenBytes: 0, sweptSnapshots: 0, rescuedPacks: 0 }
+  const tally: Tally = { deletedPacks: 0, deletedBytes: 0, writtenBytes: 0, sweptSnapshots: 0, rescuedPacks: 0, lockedPacks: 0, lockedBytes: 0, extendedLocks: 0 }
   const run: Run = { repository, options, tally }
   if (options.dryRun !== true) await requireDeletion(repository, options.signal)
   const ended = await runGenerations(run)
   if (options.dryRun !== true) await removeLeftovers(run)
-  return { ...ended, ...tally, durationMs: monotonicMs() - started }
+  return { ...ended, ...tally, keepsVersions: repository.backend.hasKeptVersions?.() === true, durationMs: monotonicMs() - started }
 }
 
 /** What killed writers have left beside the objects: litter, so that it stays is no failure. */
@@ -97,6 +98,7 @@ async function ownGeneration(run: Run, last: Generation | undefined): Promise<En
   const { totals } = seen.proposal
   const ended = (outcome: PruneResult['outcome'], generation?: number, waitingFor: readonly FoundSession[] = []): Ended => ({ outcome, generation, plan: totals, waitingFor })
   onEvent?.({ type: 'plan', plan: totals })
+  if (options.dryRun !== true) tally.extendedLocks += await extendLocks(repository, seen.lasting, signal)
   if (isNothing(seen)) return ended('nothing to do')
   if (options.dryRun === true) return ended('planned')
 

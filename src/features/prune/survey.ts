@@ -15,7 +15,9 @@ import type { Repository } from '../../repository/repository.ts'
 import { findSessions } from '../../repository/sessions.ts'
 import { readStatedIndex, type StatedIndex } from '../../repository/stated-index.ts'
 import { loadRegisters, type RegisterList } from '../../snapshot/registers.ts'
+import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { requireComplete } from './complete.ts'
+import { isLocking, type Lasting, packsInUse, standingLocks } from './locks.ts'
 import { type Proposal, propose } from './propose.ts'
 import { isDue } from './settle.ts'
 import type { PruneOptions } from './types.ts'
@@ -32,6 +34,8 @@ export interface Survey {
   readonly kept: readonly string[]
   /** Names of sessions that condemned packs say they are of, and that nothing else knows. */
   readonly unknownSessions: readonly string[]
+  /** What is to be locked for longer. */
+  readonly lasting: Lasting
 }
 
 const MAX_UNUSED_PERCENT = 5
@@ -45,11 +49,13 @@ export async function survey(repository: Repository, gc: GcState, last: Generati
   const sessions = found.filter((session) => !session.isDecided && !isDue(session, options))
   const registers = await loadRegisters(repository, gc.swept, { signal, afresh: true })
   const sweepable = await forgottenSnapshots(repository, registers, options)
-  const sweep = new Set(sweepable.due)
+  const lockedSnapshots = await standingLocks(repository, 'snapshots', sweepable.due, signal)
+  const sweep = new Set(sweepable.due.filter((name) => !lockedSnapshots.has(name)))
   requireComplete(registers, { last, swept: gc.swept, lost: options.lost ?? [], sweep })
   const index = await readIndex(repository, signal)
   const kept = [...registers.snapshots].filter(([name]) => !sweep.has(name))
-  const used = await findUsedBlobs(repository, index, kept.map(([, snapshot]) => snapshot), { signal })
+  const { used, lastingPacks } = await usedOf(repository, { index, listed, kept, forgotten: sweepable.forgotten }, signal)
+  const packLocks = await standingLocks(repository, 'packs', listed.keys(), signal)
   const usage = await packUsage(index, listed, used)
   if (usage.isIncomplete) throw new BackupError('PRUNE_REFUSED', 'blobs that snapshots use are in no pack that is there and of the size that the index gives; nothing was deleted, "nacre check" tells which files suffer')
 
@@ -63,6 +69,7 @@ export async function survey(repository: Repository, gc: GcState, last: Generati
     dead,
     unindexed: unindexed.keys(),
     isOfOpenSession: (packId) => openSids.has(sidOf(packId) ?? ''),
+    locks: packLocks,
     maxUnused: options.maxUnused ?? { kind: 'percent', percent: MAX_UNUSED_PERCENT },
     maxRepackBytes: options.maxRepackBytes ?? Number.POSITIVE_INFINITY,
     repackSmall: options.repackSmall ?? false,
@@ -72,15 +79,36 @@ export async function survey(repository: Repository, gc: GcState, last: Generati
     sweep: [...sweep],
     recoverable: sweepable.recoverable,
     keptSnapshots: kept.length,
+    lockedSnapshots,
   })
+  const goes = new Set([...proposal.remove, ...proposal.repack.map((pack) => pack.packId)])
+  const stay = [...lastingPacks].filter((packId) => !goes.has(packId))
+  const lastingSnapshots = kept.flatMap(([name]) => (sweepable.forgotten.has(name) ? [] : [name]))
+  const lastingIndex = index.objects.flatMap((object) => (object.isReplaced ? [] : [object.name]))
   const known = new Set([...registers.listed, ...gc.swept, ...found.map((session) => session.name)])
   const unknownSessions = new Set<string>()
-  for (const packId of [...proposal.remove, ...proposal.repack.map((pack) => pack.packId)]) {
+  for (const packId of goes) {
     const group = usage.packs.get(packId)?.group ?? usage.dead.get(packId)?.group ?? unindexed.get(packId)?.group
     const name = `${group}/${sidOf(packId)}`
     if (group !== undefined && !known.has(name)) unknownSessions.add(name)
   }
-  return { listed, registers, index, used, proposal, kept: kept.map(([name]) => name), unknownSessions: [...unknownSessions] }
+  return { listed, registers, index, used, proposal, kept: kept.map(([name]) => name), unknownSessions: [...unknownSessions], lasting: { packs: stay, packLocks, snapshots: lastingSnapshots, index: lastingIndex } }
+}
+
+interface ToUse {
+  readonly index: StatedIndex
+  readonly listed: ReadonlyMap<string, number>
+  readonly kept: readonly (readonly [name: string, snapshot: Snapshot])[]
+  readonly forgotten: ReadonlySet<string>
+}
+
+/** Of a repository with locks also the packs of snapshots that nobody has forgotten: those alone are locked for longer. */
+async function usedOf(repository: Repository, { index, listed, kept, forgotten }: ToUse, signal: AbortSignal | undefined): Promise<{ used: UsedBlobs; lastingPacks: ReadonlySet<string> }> {
+  const snapshotsOf = (isForgotten: boolean): Snapshot[] => kept.filter(([name]) => forgotten.has(name) === isForgotten).map(([, snapshot]) => snapshot)
+  const lasting = await findUsedBlobs(repository, index, snapshotsOf(false), { signal })
+  const lastingPacks = isLocking(repository) ? await packsInUse(index, listed, lasting) : new Set<string>()
+  const passing = snapshotsOf(true)
+  return { used: passing.length === 0 ? lasting : await findUsedBlobs(repository, index, passing, { known: lasting, signal }), lastingPacks }
 }
 
 /** @throws {BackupError} PRUNE_REFUSED - an index object is damaged: nobody can tell what it states */
@@ -94,14 +122,14 @@ export async function readIndex(repository: Repository, signal: AbortSignal | un
 }
 
 /** Forgotten snapshots that are there: those that may be swept, and how many are kept recoverable. */
-async function forgottenSnapshots(repository: Repository, registers: RegisterList, options: PruneOptions): Promise<{ due: string[]; recoverable: number }> {
+async function forgottenSnapshots(repository: Repository, registers: RegisterList, options: PruneOptions): Promise<{ due: string[]; recoverable: number; forgotten: ReadonlySet<string> }> {
   const { forgotten, problems } = await loadForgotten(repository, { signal: options.signal, afresh: true })
   for (const problem of problems) repository.notice(`${problem.object} is not the owner's word and is not obeyed: ${problem.message}`)
   const youngest = nowNs() - BigInt(Math.round(options.keepRecoverableMs ?? 0)) * 1_000_000n
   const isYoung = (timeNs: bigint): boolean => (options.keepRecoverableMs ?? 0) > 0 && timeNs > youngest
   const there = [...forgotten].filter(([name]) => isThere(registers, name))
   const due = there.filter(([, { timeNs }]) => !isYoung(timeNs)).map(([name]) => name)
-  return { due, recoverable: there.length - due.length }
+  return { due, recoverable: there.length - due.length, forgotten: new Set(forgotten.keys()) }
 }
 
 /** A snapshot, be it one that cannot be read. */

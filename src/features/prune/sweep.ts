@@ -12,6 +12,7 @@ import { splitMarkName } from '../../repository/mark.ts'
 import { listObjects, loadObject } from '../../repository/objects.ts'
 import { looksLikeFence } from '../../repository/register.ts'
 import type { Repository } from '../../repository/repository.ts'
+import { removeUnlessLocked, standingLocks } from './locks.ts'
 import { replaceIndexObjects } from './reindex.ts'
 import { readIndex } from './survey.ts'
 import type { PruneOptions, Tally } from './types.ts'
@@ -32,10 +33,20 @@ export async function sweep(repository: Repository, verdict: GcRecord, options: 
 
   const listed = await listPacks(backend, signal)
   const present = verdict.packs.filter((packId) => listed.has(packId))
-  for await (const packId of mapOrdered(present, { concurrency: backend.connections, signal }, async (packId) => (await backend.remove({ type: 'packs', name: packId }, { signal }), packId))) {
-    tally.deletedPacks++
-    tally.deletedBytes += listed.get(packId)!
-    onEvent?.({ type: 'deleted', object: `packs/${packId}`, bytes: listed.get(packId)! })
+  // What was used of these is elsewhere; a lock keeps them, and a later prune finds them.
+  const locks = await standingLocks(repository, 'packs', present, signal)
+  const removePack = async (packId: string): Promise<{ packId: string; isRemoved: boolean }> => ({ packId, isRemoved: !locks.has(packId) && (await removeUnlessLocked(repository, { type: 'packs', name: packId }, signal)) })
+  for await (const { packId, isRemoved } of mapOrdered(present, { concurrency: backend.connections, signal }, removePack)) {
+    const bytes = listed.get(packId)!
+    if (isRemoved) {
+      tally.deletedPacks++
+      tally.deletedBytes += bytes
+      onEvent?.({ type: 'deleted', object: `packs/${packId}`, bytes })
+    } else {
+      tally.lockedPacks++
+      tally.lockedBytes += bytes
+      onEvent?.({ type: 'locked', object: `packs/${packId}`, bytes, untilMs: locks.get(packId)?.untilMs })
+    }
   }
   await tidy(repository, new Set([...verdict.sweep, ...verdict.sweptBefore]), signal)
 }
@@ -64,10 +75,10 @@ async function removeSnapshot(repository: Repository, name: string, signal: Abor
     // Damaged, and swept all the same.
     if (!isBackupError(error, 'CORRUPT')) throw error
   }
-  await repository.backend.remove(ref, { signal })
-  return true
+  // One that a lock keeps is a ghost from now on, and goes with a later generation.
+  return removeUnlessLocked(repository, ref, signal)
 }
 
-async function removeAll({ backend }: Repository, refs: readonly ObjectRef[], signal: AbortSignal | undefined): Promise<void> {
-  for await (const _ of mapOrdered(refs, { concurrency: backend.connections, signal }, (ref) => backend.remove({ type: ref.type, name: ref.name }, { signal }))) void _
+async function removeAll(repository: Repository, refs: readonly ObjectRef[], signal: AbortSignal | undefined): Promise<void> {
+  for await (const _ of mapOrdered(refs, { concurrency: repository.backend.connections, signal }, (ref) => removeUnlessLocked(repository, ref, signal))) void _
 }

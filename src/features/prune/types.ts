@@ -40,7 +40,9 @@ export type PruneEvent =
   /** Bytes that were written anew so far. */
   | { readonly type: 'bytes'; readonly bytes: number }
   | { readonly type: 'deleted'; readonly object: string; readonly bytes: number }
-  /** Temporary files that interrupted writes had left. */
+  /** A pack that nobody uses any more and that a lock keeps; a later prune deletes it. */
+  | { readonly type: 'locked'; readonly object: string; readonly bytes: number; readonly untilMs: number | undefined }
+  /** Temporary files, or parts, that interrupted writes had left. */
   | { readonly type: 'leftovers'; readonly files: number; readonly bytes: number }
 
 export type PruneStep = 'survey' | 'repack' | 'fence' | 'decide' | 'sweep'
@@ -49,6 +51,13 @@ export type PruneStep = 'survey' | 'repack' | 'fence' | 'decide' | 'sweep'
 export interface Amount {
   readonly packs: number
   readonly bytes: number
+}
+
+/** What is forgotten or unused, and stays because it is locked. */
+export interface LockedAmount extends Amount {
+  readonly snapshots: number
+  /** When the last of these locks ends; undefined when there is none. */
+  readonly untilMs: number | undefined
 }
 
 export interface PruneTotals {
@@ -61,6 +70,8 @@ export interface PruneTotals {
   readonly repackUsedBytes: number
   /** Left alone: they may belong to sessions that are open. */
   readonly ofOpenSessions: Amount
+  /** Left alone: locks keep them. */
+  readonly locked: LockedAmount
   /** Unused bytes in packs that stay. */
   readonly unusedBytesLeft: number
   /** Names `<group>/<sid>`. */
@@ -84,6 +95,13 @@ export interface PruneResult {
   readonly sweptSnapshots: number
   /** Packs that the plan condemned and that turned out to be needed. */
   readonly rescuedPacks: number
+  /** Packs that were to be deleted and that locks keep. */
+  readonly lockedPacks: number
+  readonly lockedBytes: number
+  /** Objects whose locks were made longer. */
+  readonly extendedLocks: number
+  /** Whether the storage keeps what was deleted as old versions, by rules of its own. */
+  readonly keepsVersions: boolean
   /** Sessions that were waited for, when the generation was left open. */
   readonly waitingFor: readonly FoundSession[]
   readonly durationMs: number
@@ -96,6 +114,9 @@ export interface Tally {
   writtenBytes: number
   sweptSnapshots: number
   rescuedPacks: number
+  lockedPacks: number
+  lockedBytes: number
+  extendedLocks: number
 }
 
 export const FENCE_AFTER_MS = 24 * 60 * 60 * 1000

@@ -17,6 +17,7 @@ export async function probeOnce(repository: Repository, signal?: AbortSignal): P
   if ((await stat(mark).catch(() => undefined)) !== undefined) return
   const { leftBehind, unguarded, location } = await requireSuitable(repository.backend, { signal })
   if (leftBehind !== undefined) repository.notice(`objects that were made to try the storage stay in probes/ (${leftBehind}); they do no harm`)
+  if (repository.config.objectLock !== undefined && repository.backend.lockOf === undefined) repository.notice('this storage has no Object Lock: what is stored here is not locked, unlike in the bucket that the repository was made in')
   if (unguarded !== undefined) repository.notice(`${unguarded}: backups need nothing more, and prune will ask for --exclusive`)
   // A cache that takes no file still serves: it is tried again next time.
   await makeFolders(folder, 0o700).then(() => writeFile(mark, `${JSON.stringify({ location, unguarded: unguarded ?? null })}\n`, { mode: 0o600 })).catch(() => undefined)

@@ -22,6 +22,8 @@ function input(packs: readonly PackUsage[], more: Partial<ProposeInput> = {}): P
     sweep: [],
     recoverable: 0,
     keptSnapshots: 1,
+    locks: new Map(),
+    lockedSnapshots: new Map(),
     ...more,
   }
 }
