@@ -3,11 +3,10 @@
  * is removed from such a bucket lies on as a version; so one that is made here for a repository with
  * locks gets a rule that clears hidden versions away once no lock keeps them.
  */
-import { BackupError } from '../../util/errors.ts'
 import { openS3 } from './s3-client.ts'
 import { nameOf, statusOf, told } from './s3-error.ts'
 import { confirmBucket } from './s3-list.ts'
-import { s3Location } from './s3-place.ts'
+import { unlockable } from './s3-lock.ts'
 import { s3Connections } from './s3.ts'
 import type { S3Access } from './s3-client.ts'
 import type { S3Place, S3Settings } from './s3-place.ts'
@@ -77,8 +76,7 @@ async function requireLock(access: S3Access): Promise<void> {
       return false
     }
   })
-  if (isEnabled) return
-  throw new BackupError('BACKEND_UNSUITABLE', `the bucket "${place.bucket}" has no Object Lock, which a bucket gets when it is made; "nacre init --create-bucket" with another name makes one that has`, { path: s3Location(place) })
+  if (!isEnabled) throw unlockable(place)
 }
 
 async function clearHidden({ sdk, client, place }: S3Access): Promise<void> {

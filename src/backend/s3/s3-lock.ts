@@ -2,8 +2,10 @@
  * Object Lock of single objects. A lock belongs to a version; what is asked and locked here is the
  * newest one, which is the object. Locks of a mode that nobody may take back are never weakened.
  */
+import { BackupError } from '../../util/errors.ts'
 import { nameOf, noS3, statusOf } from './s3-error.ts'
 import { sendOptions } from './s3-client.ts'
+import { s3Location, type S3Place } from './s3-place.ts'
 import type { LockMode, ObjectLock } from '../backend.ts'
 import type { S3Access } from './s3-client.ts'
 
@@ -33,8 +35,13 @@ export async function setLock({ sdk, client, place }: S3Access, key: string, { m
     return 'locked'
   } catch (error) {
     if (nameOf(error) === 'NoSuchKey' || nameOf(error) === 'MethodNotAllowed') return 'absent'
+    if (isWithoutConfiguration(error)) throw unlockable(place, error)
     throw error
   }
+}
+
+export function unlockable(place: S3Place, cause?: unknown): BackupError {
+  return new BackupError('BACKEND_UNSUITABLE', `the bucket "${place.bucket}" has no Object Lock, which a bucket gets when it is made; "nacre init --create-bucket" with another name makes one that has`, { cause, path: s3Location(place) })
 }
 
 /** What a bucket says that was made without Object Lock. */
