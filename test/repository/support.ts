@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Backend, ObjectRef, ObjectType } from '../../src/backend/backend.ts'
+import type { LockSetting } from '../../src/backend/with-object-lock.ts'
 import { memoryBackend } from '../../src/backend/memory.ts'
 import type { KdfParameters } from '../../src/crypto/kdf.ts'
 import { type Envelope, newDataKey, wrapDataKey } from '../../src/repository/envelope.ts'
@@ -61,9 +62,9 @@ export interface MemoryRepository extends AsyncDisposable {
   open(backend?: Backend): Promise<Repository>
 }
 
-export async function memoryRepository(inner: Backend = memoryBackend()): Promise<MemoryRepository> {
+export async function memoryRepository(inner: Backend = memoryBackend(), objectLock?: LockSetting): Promise<MemoryRepository> {
   const folder = await mkdtemp(join(tmpdir(), 'nacre-repository-'))
-  await createRepository({ backend: inner, password: PASSWORD, person: PERSON, kdf: CHEAP_KDF, chunkBytes: 16 * 1024 })
+  await createRepository({ backend: inner, password: PASSWORD, person: PERSON, kdf: CHEAP_KDF, chunkBytes: 16 * 1024, objectLock })
   const opened: Repository[] = []
   const notices: string[] = []
   const open = async (backend = inner): Promise<Repository> => {

@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Backend } from '../../src/backend/backend.ts'
+import type { LockSetting } from '../../src/backend/with-object-lock.ts'
 import { encodeCbor } from '../../src/codec/cbor.ts'
 import type { Repository } from '../../src/repository/repository.ts'
 import { backup } from '../../src/snapshot/backup.ts'
@@ -33,8 +34,8 @@ export interface SnapshotPlace extends AsyncDisposable {
   restoreSource(snapshot?: Snapshot, options?: Partial<RestoreOptions>, repository?: Repository): Promise<RestoreResult & { readonly target: string }>
 }
 
-export async function snapshotPlace(backend?: Backend): Promise<SnapshotPlace> {
-  const at = await memoryRepository(backend)
+export async function snapshotPlace(backend?: Backend, objectLock?: LockSetting): Promise<SnapshotPlace> {
+  const at = await memoryRepository(backend, objectLock)
   const source = join(at.folder, 'source')
   mkdirSync(source)
   let targets = 0

@@ -3,6 +3,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { Backend } from '../../../src/backend/backend.ts'
+import type { LockSetting } from '../../../src/backend/with-object-lock.ts'
 import { memoryBackend } from '../../../src/backend/memory.ts'
 import { checkRepository } from '../../../src/features/check.ts'
 import { prune } from '../../../src/features/prune/prune.ts'
@@ -33,8 +34,8 @@ export interface PrunePlace extends SnapshotPlace {
 
 const BYTES = 60_000
 
-export async function prunePlace(backend: Backend = memoryBackend()): Promise<PrunePlace> {
-  const at = await snapshotPlace(backend)
+export async function prunePlace(backend: Backend = memoryBackend(), objectLock?: LockSetting): Promise<PrunePlace> {
+  const at = await snapshotPlace(backend, objectLock)
   const looks = new Map<string, unknown>()
   const forgotten = new Set<string>()
   const file = (i: number): string => join(at.source, `file ${i}`)
