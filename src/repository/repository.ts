@@ -13,10 +13,13 @@ import { toHex } from '../util/bytes.ts'
 import { BackupError, isBackupError } from '../util/errors.ts'
 import { programVersion } from '../util/version-file.ts'
 import type { Catalogue } from './catalogue/catalogue.ts'
+import { forgetSlot, lastSlot, rememberSlot } from './catalogue/last-slot.ts'
+import { framesFolder } from './catalogue/cache-folder.ts'
 import { isMade } from './catalogue/make-folders.ts'
 import { decodeConfig, encodeConfig, newConfig, type RepositoryConfig } from './config.ts'
-import { OWNER_GROUP, RECORD, REPOSITORY_ID_BYTES } from './format.ts'
+import { MIB, OWNER_GROUP, RECORD, REPOSITORY_ID_BYTES } from './format.ts'
 import { decodeHeader, requireHeader } from './header.ts'
+import { type FrameCache, openFrameCache } from './catalogue/frame-cache.ts'
 import { encodeSlot, type SlotLabel } from './key-slot.ts'
 import { type Keyring, keyringOf, ownerBundle } from './keyring.ts'
 import { loadObject } from './objects.ts'
@@ -30,6 +33,8 @@ export interface Repository extends AsyncDisposable {
   readonly config: RepositoryConfig
   /** Where this machine keeps what it may lose of this repository. */
   readonly cacheFolder: string
+  /** What is kept of a repository that is far away, so that looking at its trees asks for nothing twice. */
+  readonly treeFrames?: FrameCache | undefined
   /** Key slot that the password opened. */
   readonly slotId: string
   /** Opened at first use. */
@@ -57,10 +62,16 @@ export interface OpenOptions {
   readonly password: Uint8Array
   /** Folder for all repositories' caches. */
   readonly cacheFolder: string
+  /** What this repository's cache may take besides the index; 0 keeps no frames. */
+  readonly cacheLimitBytes?: number | undefined
   readonly onNotice?: ((message: string) => void) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
+/** Folders' lists of some ten million files. */
+const CACHE_LIMIT_BYTES = 4 * 1024 * MIB
+/** Of the limit; the rest is for what the catalogue keeps of trees. */
+const FRAMES_SHARE = 1 / 4
 const CONFIG = { type: 'config', name: 'config' } as const
 const CONFIG_ADVICE = 'Put a copy of the object "config" back: it is small, and never changes after init'
 
@@ -113,6 +124,9 @@ function withoutConfig({ location }: Backend, { type, name }: ObjectRef): string
  */
 export async function openRepository(options: OpenOptions): Promise<Repository> {
   const { backend, signal } = options
+  const last = await lastSlot(options.cacheFolder, backend.location)
+  // It is asked for while the config is on its way.
+  const likely = last && { id: last.slotId, bytes: loadObject(backend, { type: 'keys', name: last.slotId }, signal).catch(() => undefined) }
   const configBytes = await loadConfig(backend, signal)
   const header = advising(() => {
     const { header } = decodeHeader(configBytes, 'config')
@@ -122,12 +136,15 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
   const id = toHex(header.repositoryId)
   const cacheFolder = join(options.cacheFolder, id)
   const notice = options.onNotice ?? (() => undefined)
-  const openCatalogueOnce = catalogueOnce(cacheFolder, notice)
+  const limitBytes = options.cacheLimitBytes ?? CACHE_LIMIT_BYTES
+  const openCatalogueOnce = catalogueOnce(cacheFolder, limitBytes * (1 - FRAMES_SHARE), notice)
   // The password takes a seventh of a second on other threads: LevelDB loads meanwhile, and opens what
   // is there. What fails will fail again for whoever asks for it.
   const early = (): void => void (isMade(cacheFolder) ? openCatalogueOnce.open() : import('./catalogue/catalogue.ts')).catch(() => undefined)
   try {
-    const { bundle, slotId } = await unlock(backend, header.repositoryId, options.password, notice, signal, early)
+    const { bundle, slotId } = await unlock(backend, header.repositoryId, options.password, { notice, signal, whileDeriving: early, likely })
+    if (last !== undefined && last.repositoryId !== id) await forgetSlot(options.cacheFolder, backend.location, last)
+    if (slotId !== last?.slotId) await rememberSlot(cacheFolder, backend.location, slotId)
     const keyring = keyringOf(bundle, header.repositoryId)
     return {
       id,
@@ -135,6 +152,7 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
       keyring,
       config: advising(() => decodeConfig(keyring, configBytes)),
       cacheFolder,
+      treeFrames: backend.isRemote === true ? treeFramesIn(cacheFolder, limitBytes) : undefined,
       slotId,
       notice,
       catalogue: openCatalogueOnce.open,
@@ -144,6 +162,10 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
     await openCatalogueOnce.close()
     throw error
   }
+}
+
+function treeFramesIn(cacheFolder: string, limitBytes: number): FrameCache | undefined {
+  return limitBytes === 0 ? undefined : openFrameCache({ folder: framesFolder(cacheFolder), limitBytes: limitBytes * FRAMES_SHARE })
 }
 
 async function loadConfig(backend: Backend, signal: AbortSignal | undefined): Promise<Uint8Array> {
@@ -167,11 +189,11 @@ function advising<T>(decode: () => T): T {
   }
 }
 
-function catalogueOnce(cacheFolder: string, notice: (message: string) => void): { open: () => Promise<Catalogue>; close: () => Promise<void> } {
+function catalogueOnce(cacheFolder: string, treeBytes: number, notice: (message: string) => void): { open: () => Promise<Catalogue>; close: () => Promise<void> } {
   let opened: Promise<Catalogue> | undefined
   const open = async (): Promise<Catalogue> => {
     const { openCatalogue } = await import('./catalogue/catalogue.ts')
-    const catalogue = await openCatalogue(cacheFolder)
+    const catalogue = await openCatalogue(cacheFolder, treeBytes)
     if (catalogue.wiped !== undefined) notice(`the local catalogue was damaged and is rebuilt (${catalogue.wiped})`)
     return catalogue
   }

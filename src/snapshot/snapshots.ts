@@ -28,6 +28,8 @@ export interface SnapshotList {
   readonly snapshots: readonly Snapshot[]
   /** Those to be swept by the next prune, likewise. */
   readonly forgotten: readonly Snapshot[]
+  /** Names `<group>/<sid>` of all registers that are there, whatever they hold. */
+  readonly listed: ReadonlySet<string>
   /** Registers that could not be read. */
   readonly problems: readonly SnapshotProblem[]
   /** Forgotten markers and marks that could not be read, or are not the owner's word. */
@@ -89,6 +91,7 @@ export async function loadSnapshots(repository: Repository, options: LoadSnapsho
   return {
     snapshots: all.filter((snapshot) => snapshot.forgotten === undefined),
     forgotten: all.filter((snapshot) => snapshot.forgotten !== undefined),
+    listed: new Set(listed.map((info) => info.name)),
     problems,
     markerProblems: [...markers.problems, ...marked.problems].filter(({ snapshot }) => !swept.has(snapshot)),
     missing: missingOf(all, [...swept, ...listed.map((info) => info.name)]),
