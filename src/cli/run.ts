@@ -60,9 +60,9 @@ async function withContext(command: Command, args: Arguments, output: Output): P
     openPlace: () => openPlace(locationOf(args), placeSettings(args, output)),
     everyCommand: async () => (await import('./every-command.ts')).everyCommand(),
     password: () => (password ??= readPassword({ file: args.text('password-file'), command: args.text('password-command'), fd: args.text('password-fd') }, { isNew: false, signal, what: 'password for the repository' })),
-    async openRepository() {
+    async openRepository({ looks = false } = {}) {
       backend = await openPlace(locationOf(args), placeSettings(args, output))
-      repository = await openRepository({ backend, password: await context.password(), cacheFolder: cache.path, cacheLimitBytes: cacheLimit(args.text('cache-limit')), onNotice: (message) => output.warn(`nacre: ${display(message)}`), signal })
+      repository = await openRepository({ backend, password: await context.password(), cacheFolder: cache.path, cacheLimitBytes: cacheLimit(args.text('cache-limit')), looks, onNotice: (message) => output.warn(`nacre: ${display(message)}`), signal })
       return repository
     },
   }

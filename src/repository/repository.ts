@@ -5,17 +5,20 @@
 import { join } from 'node:path'
 import type { Backend, ObjectRef } from '../backend/backend.ts'
 import { requireSuitable } from '../backend/probe.ts'
+import { withEarlyLists } from '../backend/with-early-lists.ts'
 import { type ChunkerParams, chunkerParams } from '../chunker/params.ts'
 import { randomBytes } from '../crypto/derive.ts'
 import type { KdfParameters } from '../crypto/kdf.ts'
 import { nowNs } from '../util/clock.ts'
 import { toHex } from '../util/bytes.ts'
 import { BackupError, isBackupError } from '../util/errors.ts'
+import { formatTime } from '../util/time-text.ts'
 import { programVersion } from '../util/version-file.ts'
 import type { Catalogue } from './catalogue/catalogue.ts'
 import { forgetSlot, lastSlot, rememberSlot } from './catalogue/last-slot.ts'
 import { framesFolder } from './catalogue/cache-folder.ts'
 import { isMade } from './catalogue/make-folders.ts'
+import { writeProbeRecord } from './catalogue/probe-record.ts'
 import { decodeConfig, encodeConfig, newConfig, type RepositoryConfig } from './config.ts'
 import { MIB, OWNER_GROUP, RECORD, REPOSITORY_ID_BYTES } from './format.ts'
 import { decodeHeader, requireHeader } from './header.ts'
@@ -55,6 +58,8 @@ export interface CreateOptions {
   readonly chunkBytes?: number | undefined
   readonly person: Person
   readonly kdf?: KdfParameters | undefined
+  /** Folder for all repositories' caches: what the storage was found to do is noted there, and not tried again by the first backup. */
+  readonly cacheFolder?: string | undefined
 }
 
 export interface OpenOptions {
@@ -64,9 +69,14 @@ export interface OpenOptions {
   readonly cacheFolder: string
   /** What this repository's cache may take besides the index; 0 keeps no frames. */
   readonly cacheLimitBytes?: number | undefined
+  /** The caller only looks, and begins with a list of the snapshots: what that asks for is asked for while the password is derived. */
+  readonly looks?: boolean | undefined
   readonly onNotice?: ((message: string) => void) | undefined
   readonly signal?: AbortSignal | undefined
 }
+
+/** In the order of a list of snapshots. */
+const SNAPSHOT_LISTS = [['snapshots'], ['forgotten', 'marks'], ['gc']] as const
 
 /** Folders' lists of some ten million files. */
 const CACHE_LIMIT_BYTES = 4 * 1024 * MIB
@@ -87,7 +97,7 @@ export async function createRepository(options: CreateOptions): Promise<{ id: st
   if ((await backend.stat(CONFIG)) !== undefined) throw alreadyThere(backend)
   const remains = await firstOfRepository(backend)
   if (remains !== undefined) throw new BackupError('REPOSITORY_EXISTS', `${withoutConfig(backend, remains)} Nothing was touched`, { path: backend.location })
-  await requireSuitable(backend)
+  const { unguarded } = await requireSuitable(backend)
   const repositoryId = randomBytes(REPOSITORY_ID_BYTES)
   const bundle = ownerBundle(randomBytes(32))
   const keyring = keyringOf(bundle, repositoryId)
@@ -99,7 +109,19 @@ export async function createRepository(options: CreateOptions): Promise<{ id: st
     await backend.remove({ type: 'keys', name: slot.id })
     throw alreadyThere(backend)
   }
-  return { id: toHex(repositoryId), slotId: slot.id, chunker }
+  const id = toHex(repositoryId)
+  if (options.cacheFolder !== undefined) await writeProbeRecord(join(options.cacheFolder, id), { location: backend.location, unguarded: unguarded ?? null, time: formatTime(nowNs(), 0) })
+  return { id, slotId: slot.id, chunker }
+}
+
+/** The id of the repository there, which is no secret; undefined where none can be made out. */
+export async function repositoryIdAt(backend: Backend, signal?: AbortSignal): Promise<string | undefined> {
+  try {
+    return toHex(decodeHeader(await loadObject(backend, CONFIG, signal), 'config').header.repositoryId)
+  } catch (error) {
+    if (!isBackupError(error) || error.code === 'INTERRUPTED') throw error
+    return undefined
+  }
 }
 
 function alreadyThere(backend: Backend): BackupError {
@@ -123,7 +145,9 @@ function withoutConfig({ location }: Backend, { type, name }: ObjectRef): string
  * FEATURE_UNKNOWN, CORRUPT
  */
 export async function openRepository(options: OpenOptions): Promise<Repository> {
-  const { backend, signal } = options
+  const { signal } = options
+  const early = options.looks === true && options.backend.isRemote === true ? withEarlyLists(options.backend, SNAPSHOT_LISTS, { signal }) : undefined
+  const backend = early?.backend ?? options.backend
   const last = await lastSlot(options.cacheFolder, backend.location)
   // It is asked for while the config is on its way.
   const likely = last && { id: last.slotId, bytes: loadObject(backend, { type: 'keys', name: last.slotId }, signal).catch(() => undefined) }
@@ -140,9 +164,14 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
   const openCatalogueOnce = catalogueOnce(cacheFolder, limitBytes * (1 - FRAMES_SHARE), notice)
   // The password takes a seventh of a second on other threads: LevelDB loads meanwhile, and opens what
   // is there. What fails will fail again for whoever asks for it.
-  const early = (): void => void (isMade(cacheFolder) ? openCatalogueOnce.open() : import('./catalogue/catalogue.ts')).catch(() => undefined)
+  let hasBegun = false
+  const whileDeriving = (): void => {
+    if (!hasBegun) early?.begin()
+    hasBegun = true
+    void (isMade(cacheFolder) ? openCatalogueOnce.open() : import('./catalogue/catalogue.ts')).catch(() => undefined)
+  }
   try {
-    const { bundle, slotId } = await unlock(backend, header.repositoryId, options.password, { notice, signal, whileDeriving: early, likely })
+    const { bundle, slotId } = await unlock(backend, header.repositoryId, options.password, { notice, signal, whileDeriving, likely })
     if (last !== undefined && last.repositoryId !== id) await forgetSlot(options.cacheFolder, backend.location, last)
     if (slotId !== last?.slotId) await rememberSlot(cacheFolder, backend.location, slotId)
     const keyring = keyringOf(bundle, header.repositoryId)

@@ -98,6 +98,20 @@ export async function loadSnapshots(repository: Repository, options: LoadSnapsho
   }
 }
 
+/** Snapshots without their marks, for who has other things to wait for: begun early, and had when they are wanted. */
+export function snapshotsBeside(repository: Repository, signal?: AbortSignal): { begin(gc: GcState): void; list(gc: GcState): Promise<SnapshotList> } {
+  let begun: Promise<SnapshotList> | undefined
+  const load = (gc: GcState): Promise<SnapshotList> => loadSnapshots(repository, { gc, marks: false, signal })
+  return {
+    begin(gc) {
+      begun = load(gc)
+      // Who wants them meets the failure.
+      begun.catch(() => undefined)
+    },
+    list: (gc) => begun ?? load(gc),
+  }
+}
+
 /** The one before may be of another group. */
 function missingOf(snapshots: readonly Snapshot[], names: Iterable<string>): MissingSnapshot[] {
   const known = new Set([...names].map((name) => splitName(name).id))
