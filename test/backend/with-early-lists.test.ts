@@ -39,7 +39,6 @@ test('one that fails fails who asks for it, and those behind it', async () => {
   expect(await namesIn(early.backend, 'gc')).toEqual([])
 })
 
-async function* failing(): AsyncGenerator<never> {
-  await Promise.resolve()
-  throw new BackupError('BACKEND_FAILED', 'the line is cut')
+function failing(): AsyncIterable<never> {
+  return { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new BackupError('BACKEND_FAILED', 'the line is cut')) }) }
 }
