@@ -74,6 +74,8 @@ export interface Backend extends AsyncDisposable {
   readonly location: string
   /** How many operations at once are useful. */
   readonly connections: number
+  /** Whether every request crosses a network, so that what was fetched is worth keeping. */
+  readonly isRemote?: boolean
   /** Whether lists come in byte order of the names, so that one that broke off can go on after its last. */
   readonly listsInOrder?: boolean
   /**

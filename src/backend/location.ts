@@ -59,10 +59,10 @@ export async function openBackend(location: Location, settings: BackendSettings 
   // What serves one kind alone is loaded when that kind is asked for.
   if (location.kind === 's3') {
     const { s3Backend } = await import('./s3/s3.ts')
-    return withRemoteCare(await s3Backend(location, settings.s3, settings.connections), settings)
+    return remote(await s3Backend(location, settings.s3, settings.connections), settings)
   }
   const { sftpBackend } = await import('./sftp/sftp.ts')
-  return withRemoteCare(await sftpBackend(placeOf(location)), settings)
+  return remote(await sftpBackend(placeOf(location)), settings)
 }
 
 /** Makes the place where it is missing, durably, and opens it: for `init`. */
@@ -77,9 +77,13 @@ export async function createBackend(location: Location, settings: CreateBackendS
     const { createSftpRoot, sftpBackend } = await import('./sftp/sftp.ts')
     const place = placeOf(location)
     await createSftpRoot(place)
-    return withRemoteCare(await sftpBackend(place), settings)
+    return remote(await sftpBackend(place), settings)
   }
   return openBackend(location, settings)
+}
+
+function remote(backend: Backend, settings: BackendSettings): Backend {
+  return { ...withRemoteCare(backend, settings), isRemote: true }
 }
 
 /** The location for messages: without anything secret. */

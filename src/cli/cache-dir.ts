@@ -3,6 +3,7 @@ import { existsSync, lstatSync, mkdirSync, mkdtempSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { BackupError } from '../index.ts'
+import { parseSize } from './format.ts'
 import type { Output } from './output.ts'
 
 export interface CacheDir {
@@ -23,6 +24,15 @@ export function cacheDir(given: string | undefined, isOff: boolean, output: Outp
   requireOwn(path)
   output.info(`nacre: there is no HOME; the cache is in ${path} (--cache-dir names another folder)`)
   return { path, isTemporary: false }
+}
+
+/** What it may take of a repository besides the index; undefined leaves it to the library. */
+export function cacheLimit(given: string | undefined): number | undefined {
+  const text = given ?? process.env['NACRE_CACHE_LIMIT']
+  if (text === undefined || text === '') return undefined
+  const bytes = parseSize(text)
+  if (bytes === undefined) throw new BackupError('INVALID_ARGUMENT', `--cache-limit takes a size such as 500M, not "${text}"`)
+  return bytes
 }
 
 function madeTemporary(): string {

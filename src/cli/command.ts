@@ -31,7 +31,8 @@ export interface Context {
   readonly output: Output
   readonly signal: AbortSignal
   readonly cacheFolder: string
-  openRepository(): Promise<Repository>
+  /** @param looks - whether the command only looks, and begins with a list of the snapshots */
+  openRepository(options?: { readonly looks?: boolean }): Promise<Repository>
   /** Where the repository is, without opening it. */
   openPlace(): Promise<Backend>
   /** The password that opens the repository; asked for once. */

@@ -37,9 +37,10 @@ export interface Chooser {
 /**
  * Opens the repository, after a look at the filters: what is written wrong is told before anything is opened.
  * @param filter - by default what the command's options say
+ * @param looks - whether the command only looks
  */
-export async function openChooser({ args, signal, openRepository }: Context, filter = filterOf(args)): Promise<Chooser> {
-  const repository = await openRepository()
+export async function openChooser({ args, signal, openRepository }: Context, filter = filterOf(args), looks = true): Promise<Chooser> {
+  const repository = await openRepository({ looks })
   const list = await loadSnapshots(repository, { signal })
   const snapshots = filterSnapshots(list.snapshots, filter)
   return { repository, list, snapshots, choose: (text) => resolveSnapshot(snapshots, text, nowNs(), list.forgotten) }

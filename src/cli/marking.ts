@@ -11,7 +11,7 @@ import { person } from './person.ts'
 /** @param words - which snapshots, among those that the filters leave */
 export async function markSnapshots(context: Context, words: readonly string[], change: MarkChange, filter: SnapshotFilter = filterOf(context.args)): Promise<number> {
   const { output, signal } = context
-  const { repository, list, choose } = await openChooser(context, filter)
+  const { repository, list, choose } = await openChooser(context, filter, false)
   for (const { message } of list.markerProblems) output.warn(`nacre: ${display(message)}; it is not obeyed`)
   // All are looked up before the first is changed.
   const chosen = [...new Set(words.map(choose))]

@@ -19,6 +19,7 @@ export const GLOBAL_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   'password-command': { kind: 'text', value: 'COMMAND', describe: 'run a command that prints the password (NACRE_PASSWORD_COMMAND)' },
   'password-fd': { kind: 'text', value: 'N', describe: 'read the password from an open descriptor' },
   'cache-dir': { kind: 'text', value: 'DIR', describe: 'where the local catalogue is kept (NACRE_CACHE_DIR)' },
+  'cache-limit': { kind: 'text', value: 'SIZE', describe: 'what the cache of a repository may take besides the index, 4G (NACRE_CACHE_LIMIT)' },
   'no-cache': { kind: 'flag', describe: 'keep no catalogue between runs' },
   ...PLACE_OPTIONS,
   json: { kind: 'flag', describe: 'print JSON on stdout' },

@@ -1,7 +1,7 @@
 /** Runs one command: arguments, context, the library's work, and what to say of its end. */
 import { rmSync } from 'node:fs'
 import { type Backend, type BackendSettings, BackupError, isBackupError, locationText, openBackend, openRepository, parseLocation, programVersion, type Repository } from '../index.ts'
-import { cacheDir } from './cache-dir.ts'
+import { cacheDir, cacheLimit } from './cache-dir.ts'
 import type { Arguments, Command, Context } from './command.ts'
 import { type CommandName, COMMANDS } from './commands.ts'
 import { display } from './display.ts'
@@ -60,9 +60,9 @@ async function withContext(command: Command, args: Arguments, output: Output): P
     openPlace: () => openPlace(locationOf(args), placeSettings(args, output)),
     everyCommand: async () => (await import('./every-command.ts')).everyCommand(),
     password: () => (password ??= readPassword({ file: args.text('password-file'), command: args.text('password-command'), fd: args.text('password-fd') }, { isNew: false, signal, what: 'password for the repository' })),
-    async openRepository() {
+    async openRepository({ looks = false } = {}) {
       backend = await openPlace(locationOf(args), placeSettings(args, output))
-      repository = await openRepository({ backend, password: await context.password(), cacheFolder: cache.path, onNotice: (message) => output.warn(`nacre: ${display(message)}`), signal })
+      repository = await openRepository({ backend, password: await context.password(), cacheFolder: cache.path, cacheLimitBytes: cacheLimit(args.text('cache-limit')), looks, onNotice: (message) => output.warn(`nacre: ${display(message)}`), signal })
       return repository
     },
   }

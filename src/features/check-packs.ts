@@ -68,8 +68,9 @@ export async function readPacks(repository: Repository, options: ReadPacksOption
 
   const isByAge = options.maxAgeMs !== undefined || options.maxDurationMs !== undefined
   const entries = isByAge ? entriesByAge(repository, chosen, { verified, isOver, signal: options.signal }) : packEntries(repository, chosen, options.signal)
-  // A pack in each worker's hands.
-  for await (const { entry, messages, lostFrames } of mapOrdered(entries, { concurrency: Math.max(1, options.threads), signal: options.signal }, readOne)) {
+  // A pack in each worker's hands; where answers take their time, another on its way.
+  const concurrency = Math.max(1, options.threads) * (repository.backend.isRemote === true ? 2 : 1)
+  for await (const { entry, messages, lostFrames } of mapOrdered(entries, { concurrency, signal: options.signal }, readOne)) {
     packs++
     bytes += entry.sizeBytes
     if (messages.length === 0) verified.note(entry.packId)

@@ -67,7 +67,7 @@ export async function checkRepository(repository: Repository, options: CheckOpti
   for (const problem of (await loadSlots(repository.backend, repository.keyring.repositoryId, signal)).problems) {
     report({ severity: 'error', code: 'key_damaged', object: problem.path ?? 'keys', message: problem.message, suffers: [], advice: ADVICE.key })
   }
-  const gc = await readGcState(repository, signal)
+  const gc = await readGcState(repository, signal, { afresh: true })
   for (const finding of await protocolFindings(repository, gc, signal)) report(finding)
   const { catalogue, problems } = await loadIndex(repository, { signal, tolerant: true, afresh: true, referring: { condemned: new Set() } })
   for (const { name, message } of problems) report({ severity: 'error', code: 'index_damaged', object: `index/${name}`, message, suffers: [], advice: ADVICE.index })

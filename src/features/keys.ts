@@ -51,7 +51,7 @@ export async function addKey(repository: Repository, currentPassword: Uint8Array
 
 async function addSlot(repository: Repository, currentPassword: Uint8Array, newPassword: Uint8Array, person: Person, kdf: KdfParameters | undefined): Promise<{ added: string; openedWith: string }> {
   const { keyring, backend } = repository
-  const { bundle, slotId } = await unlock(backend, keyring.repositoryId, currentPassword, repository.notice)
+  const { bundle, slotId } = await unlock(backend, keyring.repositoryId, currentPassword, { notice: repository.notice })
   const label: SlotLabel = { role: bundle.role, group: bundle.group, ...person, createdNs: nowNs() }
   const slot = await encodeSlot(keyring, bundle, label, newPassword, kdf)
   const ref = { type: 'keys', name: slot.id } as const

@@ -9,6 +9,7 @@ import { equalBytes, toHex } from '../util/bytes.ts'
 import { BackupError, isBackupError, messageOf } from '../util/errors.ts'
 import { Lru } from '../util/lru.ts'
 import type { BlobLocation } from './catalogue/catalogue.ts'
+import { openKept } from './catalogue/frame-cache.ts'
 import { type DataKey, openEnvelopes } from './envelope.ts'
 import type { BlobType } from './format.ts'
 import { openFrame } from './frame.ts'
@@ -46,8 +47,10 @@ export async function openBlobReader(repository: Repository): Promise<BlobReader
     const name = `${at.pack.packId}.${at.frameOffset}`
     const known = frames.get(name)
     if (known !== undefined) return known
-    const bytes = await backend.load({ type: 'packs', name: at.pack.packId }, { offset: at.frameOffset, length: at.storedBytes })
-    const frame = openFrame(repositoryId, dataKeys.of(at), at, bytes, decompressor)
+    const frame = await openKept(at.blobType === 'tree' ? repository.treeFrames : undefined, at, {
+      load: () => backend.load({ type: 'packs', name: at.pack.packId }, { offset: at.frameOffset, length: at.storedBytes }),
+      open: (bytes) => openFrame(repositoryId, dataKeys.of(at), at, bytes, decompressor),
+    })
     frames.set(name, frame)
     return frame
   }

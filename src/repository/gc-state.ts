@@ -3,6 +3,7 @@
  * record that is not the owner's word counts as absent, and is told.
  */
 import { isBackupError } from '../util/errors.ts'
+import { utf8 } from '../util/bytes.ts'
 import { decodeGcRecord, type GcRecord, gcName, parseGcName } from './gc-record.ts'
 import { listObjects, loadObject } from './objects.ts'
 import type { Repository } from './repository.ts'
@@ -16,7 +17,13 @@ export interface GcState {
 
 const NOTHING: GcState = { condemned: new Set(), swept: new Set() }
 
-export async function readGcState(repository: Repository, signal?: AbortSignal): Promise<GcState> {
+/**
+ * What is listed is asked for every time; what a record says is remembered as it was read, sealed and
+ * signed: it never changes, and is never deleted.
+ * @param afresh - read records from the repository whatever is remembered: they may have been damaged since
+ */
+export async function readGcState(repository: Repository, signal?: AbortSignal, { afresh = false }: { readonly afresh?: boolean } = {}): Promise<GcState> {
+  const record = (generation: number, kind: 'plan' | 'verdict'): Promise<GcRecord | undefined> => readRecord(repository, generation, kind, { signal, afresh })
   const listed = await listObjects(repository.backend, 'gc', signal)
   const kinds = new Map<number, Set<string>>()
   for (const { name } of listed) {
@@ -29,11 +36,11 @@ export async function readGcState(repository: Repository, signal?: AbortSignal):
   let condemned: ReadonlySet<string> | undefined
   let swept: ReadonlySet<string> | undefined
   for (const generation of generations) {
-    const verdict = kinds.get(generation)!.has('verdict') ? await readRecord(repository, generation, 'verdict', signal) : undefined
+    const verdict = kinds.get(generation)!.has('verdict') ? await record(generation, 'verdict') : undefined
     // The newest that is the owner's word: one that is not must not end the protection of one that is.
     if (condemned === undefined) {
-      const record = verdict ?? (kinds.get(generation)!.has('plan') ? await readRecord(repository, generation, 'plan', signal) : undefined)
-      if (record !== undefined) condemned = new Set(record.packs)
+      const newest = verdict ?? (kinds.get(generation)!.has('plan') ? await record(generation, 'plan') : undefined)
+      if (newest !== undefined) condemned = new Set(newest.packs)
     }
     if (verdict !== undefined) {
       swept = new Set([...verdict.sweep, ...verdict.sweptBefore])
@@ -43,13 +50,27 @@ export async function readGcState(repository: Repository, signal?: AbortSignal):
   return { condemned: condemned ?? NOTHING.condemned, swept: swept ?? NOTHING.swept }
 }
 
-async function readRecord(repository: Repository, generation: number, kind: 'plan' | 'verdict', signal: AbortSignal | undefined): Promise<GcRecord | undefined> {
-  const bytes = await loadObject(repository.backend, { type: 'gc', name: gcName(generation, kind) }, signal)
+async function readRecord(repository: Repository, generation: number, kind: 'plan' | 'verdict', { signal, afresh }: { readonly signal: AbortSignal | undefined; readonly afresh: boolean }): Promise<GcRecord | undefined> {
+  const name = gcName(generation, kind)
+  const { rows } = await repository.catalogue()
+  const remembered = afresh ? undefined : rows.get('gc', utf8(name))
+  if (remembered !== undefined) {
+    try {
+      return decodeGcRecord(repository.keyring, generation, kind, remembered)
+    } catch (error) {
+      if (!isBackupError(error, 'CORRUPT')) throw error
+    }
+  }
+  const bytes = await loadObject(repository.backend, { type: 'gc', name }, signal)
   try {
-    return decodeGcRecord(repository.keyring, generation, kind, bytes)
+    const record = decodeGcRecord(repository.keyring, generation, kind, bytes)
+    // Of earlier ones nobody will ask again.
+    if (remembered === undefined) await rows.clear('gc')
+    rows.put('gc', utf8(name), bytes)
+    return record
   } catch (error) {
     if (!isBackupError(error, 'CORRUPT')) throw error
-    repository.notice(`gc record ${gcName(generation, kind)} is damaged or forged and is not obeyed: ${error.message}`)
+    repository.notice(`gc record ${name} is damaged or forged and is not obeyed: ${error.message}`)
     return undefined
   }
 }

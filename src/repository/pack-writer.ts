@@ -3,8 +3,8 @@
  * one of two open packs, and the last packs are padded, so that sizes of packs do not show sizes
  * of chunks.
  *
- * A pack is in memory until it is durable; no more than `uploads` of them wait at once, and who
- * adds frames is to wait for `ready`.
+ * A pack is in memory until its bytes are sent; no more than a few of them wait at once, and who adds
+ * frames is to wait for `ready`. What becomes of it then is looked at while others are on their way.
  */
 import type { Backend } from '../backend/backend.ts'
 import { runningSha256, type RunningHash } from '../crypto/hash.ts'
@@ -33,7 +33,7 @@ export interface PackWriterOptions {
 export interface PackWriter {
   /** @param records - id ‖ length of each blob in the frame */
   add(shape: FrameShape, bytes: Uint8Array, records: Uint8Array): void
-  /** Resolves when fewer than two packs wait for their upload. Rejects when one failed. */
+  /** Resolves when there is room for another pack beside those that are being sent. Rejects when one failed. */
   ready(): Promise<void>
   /** Whether `ready` would resolve at once. */
   isReady(): boolean
@@ -45,7 +45,8 @@ export interface PackWriter {
 }
 
 const OPEN_PACKS = 2
-const UPLOADS_WAITING = 2
+/** Packs that are being sent: one more where each waits for answers from afar. */
+const SENDS_WAITING = { near: 2, remote: 3 } as const
 
 interface OpenPack {
   readonly header: Uint8Array
@@ -60,7 +61,9 @@ export function createPackWriter(options: PackWriterOptions): PackWriter {
   const { repositoryId, group, session, envelopes } = options
   const header = encodePackHeader({ repositoryId, group, session, envelopes })
   const open: (OpenPack | undefined)[] = Array.from({ length: OPEN_PACKS })
+  const sends = new Set<Promise<unknown>>()
   const uploads = new Set<Promise<void>>()
+  const sendsWaiting = SENDS_WAITING[options.backend.isRemote === true ? 'remote' : 'near']
   let failure: { readonly error: unknown } | undefined
   let storedBytes = 0
   let isStopped = false
@@ -69,7 +72,11 @@ export function createPackWriter(options: PackWriterOptions): PackWriter {
     const pack = open[at]
     open[at] = undefined
     if (pack === undefined) return
-    const upload = uploadPack(options, pack, isLast).then(
+    const sent = sendPack(options, pack, isLast)
+    sends.add(sent)
+    const isSent = (): void => void sends.delete(sent)
+    sent.then(isSent, isSent)
+    const upload = sent.then((entry) => confirmPack(options, entry)).then(
       (entry) => {
         storedBytes += entry.sizeBytes
         options.onDurable(entry)
@@ -100,9 +107,10 @@ export function createPackWriter(options: PackWriterOptions): PackWriter {
       append(pack, bytes)
       if (pack.size >= options.packBytes) close(at, false)
     },
-    isReady: () => failure === undefined && uploads.size < UPLOADS_WAITING,
+    isReady: () => failure === undefined && sends.size < sendsWaiting,
     async ready() {
-      while (uploads.size >= UPLOADS_WAITING && failure === undefined) await Promise.race(uploads)
+      // A failure of one that is being sent shows behind it.
+      while (sends.size >= sendsWaiting && failure === undefined) await Promise.race(sends).catch(() => undefined)
       throwFailure()
     },
     async finish() {
@@ -133,17 +141,20 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(Buffer.concat(parts))
 }
 
-async function uploadPack(options: PackWriterOptions, pack: OpenPack, isLast: boolean): Promise<PackEntry> {
+async function sendPack(options: PackWriterOptions, pack: OpenPack, isLast: boolean): Promise<PackEntry> {
   const directory = { frames: pack.frames, blobs: joined(pack.records) }
   append(pack, encodePackTail(pack.header, options.dataKey, directory, pack.size, isLast))
   const packId = toHex(pack.hash.digest())
   const ref = { type: 'packs', name: packId } as const
   await options.backend.create(ref, pack.parts, { signal: options.signal })
   for (const part of pack.parts) if (part !== pack.header) release(part)
-  // Some stores acknowledge a write and keep a part of it.
-  const stored = await options.backend.stat(ref, { signal: options.signal })
-  if (stored?.sizeBytes !== pack.size) {
-    throw new BackupError('BACKEND_TRUNCATED', `pack ${packId.slice(0, 8)} was acknowledged, but ${stored === undefined ? 'is not there' : `has ${stored.sizeBytes} instead of ${pack.size} bytes`}; nothing refers to it, run the backup again`)
-  }
   return { packId, sizeBytes: pack.size, session: options.session, envelopes: options.envelopes, ...directory }
+}
+
+/** Some stores acknowledge a write and keep a part of it. */
+async function confirmPack(options: PackWriterOptions, entry: PackEntry): Promise<PackEntry> {
+  const { packId, sizeBytes } = entry
+  const stored = await options.backend.stat({ type: 'packs', name: packId }, { signal: options.signal })
+  if (stored?.sizeBytes === sizeBytes) return entry
+  throw new BackupError('BACKEND_TRUNCATED', `pack ${packId.slice(0, 8)} was acknowledged, but ${stored === undefined ? 'is not there' : `has ${stored.sizeBytes} instead of ${sizeBytes} bytes`}; nothing refers to it, run the backup again`)
 }

@@ -44,6 +44,8 @@ export interface SessionOptions {
   readonly kind: string
   /** Sids of sessions that were fenced and whose packs this one goes on to use. */
   readonly adopts?: readonly string[] | undefined
+  /** Called when it is known what is condemned: what needs no index can be asked for while that is loaded. */
+  readonly whileLoading?: ((gc: GcState) => void) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -58,6 +60,7 @@ export async function beginSession(repository: Repository, options: SessionOptio
   const dataKey = newDataKey(keyring.repositoryId)
   const envelopes = [wrapDataKey(keyring, keyring.group, dataKey)]
   let gc = await readGcState(repository, signal)
+  options.whileLoading?.(gc)
   let index = await loadReadableIndex(repository, { signal, referring: gc })
 
   return {

@@ -6,15 +6,33 @@ import { decodeSlot, openSlot, type Slot } from './key-slot.ts'
 import type { Bundle } from './keyring.ts'
 import { listObjects, loadObject } from './objects.ts'
 
+export interface UnlockOptions {
+  readonly notice: (message: string) => void
+  readonly signal?: AbortSignal | undefined
+  /** Called once a derivation has begun: it takes its time on other threads. */
+  readonly whileDeriving?: (() => void) | undefined
+  /** A slot that opened before, as it stands there now: it is tried first, and if it opens no other is asked for. */
+  readonly likely?: { readonly id: string; readonly bytes: Promise<Uint8Array | undefined> } | undefined
+}
+
+interface Unlocked {
+  readonly bundle: Bundle
+  readonly slotId: string
+}
+
 /**
  * @throws {BackupError} WRONG_PASSWORD - it opens none of the slots; KEY_TAMPERED - it opens none,
  * and a slot was changed, so it may still be the right one
  */
-export async function unlock(backend: Backend, repositoryId: Uint8Array, password: Uint8Array, notice: (message: string) => void, signal?: AbortSignal, whileDeriving?: () => void): Promise<{ bundle: Bundle; slotId: string }> {
+export async function unlock(backend: Backend, repositoryId: Uint8Array, password: Uint8Array, options: UnlockOptions): Promise<Unlocked> {
+  const { notice, signal, whileDeriving } = options
+  const likely = await tryLikely(repositoryId, password, options)
+  if (likely !== undefined && likely !== 'another password') return likely
   let damage: BackupError | undefined
   const { slots, problems } = await loadSlots(backend, repositoryId, signal)
   for (const problem of problems) damage ??= problem
   for (const slot of slots) {
+    if (likely !== undefined && slot.id === options.likely?.id) continue
     try {
       const bundle = await openSlot(slot, password, whileDeriving)
       if (bundle === undefined) continue
@@ -28,6 +46,21 @@ export async function unlock(backend: Backend, repositoryId: Uint8Array, passwor
   if (damage !== undefined) throw damage
   if (slots.length === 0) throw new BackupError('CORRUPT', `the repository at ${backend.location} has no key slots: without a copy of one it cannot be opened`)
   throw new BackupError('WRONG_PASSWORD', `wrong password for the repository at ${backend.location}`)
+}
+
+/** undefined where it tells nothing: what is wrong with it shows when all are read. */
+async function tryLikely(repositoryId: Uint8Array, password: Uint8Array, { likely, whileDeriving }: UnlockOptions): Promise<Unlocked | 'another password' | undefined> {
+  const bytes = await likely?.bytes
+  if (likely === undefined || bytes === undefined) return undefined
+  try {
+    const slot = decodeSlot(likely.id, bytes)
+    if (!equalBytes(slot.repositoryId, repositoryId)) return undefined
+    const bundle = await openSlot(slot, password, whileDeriving)
+    return bundle === undefined ? 'another password' : { bundle, slotId: slot.id }
+  } catch (error) {
+    if (!isBackupError(error)) throw error
+    return undefined
+  }
 }
 
 /** Every slot that is whole, and what is wrong with the others. */

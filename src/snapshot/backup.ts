@@ -23,8 +23,9 @@ import { type Journal, openJournal } from './journal.ts'
 import { findLastOfHost, rememberLast, vanishedMessage } from './last-of-host.ts'
 import { type Node, nodeToCbor } from './node.ts'
 import { chooseParent, hasPaths, isWhole, markWhole } from './parent.ts'
+import { rememberSnapshotRecord } from './register-reader.ts'
 import { encodeSnapshot, type Skipped, type Snapshot, type SnapshotRecord } from './snapshot.ts'
-import { loadSnapshots } from './snapshots.ts'
+import { snapshotsBeside } from './snapshots.ts'
 import { createSkipLog, type SkipLog, type SkippedList } from './skipped.ts'
 import { sourcePaths } from './source-list.ts'
 import { branchesOf, type SourcePath } from './source-paths.ts'
@@ -84,13 +85,14 @@ type Finished = Omit<BackupResult, 'excluded' | 'durationMs'>
 async function attemptBackup(run: Run, wanted: readonly SourcePath[], before: Archived | undefined): Promise<Finished | { fenced: Archived; sid: string }> {
   const { repository, options } = run
   const isDry = options.dryRun === true
-  const session = await beginSession(isDry ? { ...repository, backend: await dryBackend(repository) } : repository, { person: options.person, kind: 'backup', adopts: run.fenced, signal: options.signal })
+  const beside = snapshotsBeside(repository, options.signal)
+  const session = await beginSession(isDry ? { ...repository, backend: await dryBackend(repository) } : repository, { person: options.person, kind: 'backup', adopts: run.fenced, whileLoading: beside.begin, signal: options.signal })
   let isSettled = false
   try {
-    const { snapshots, forgotten } = await loadSnapshots(repository, { gc: session.gc, marks: false, signal: options.signal })
-    const last = await findLastOfHost(repository, options.person.host, [...snapshots, ...forgotten], session.gc, options.signal)
+    const known = await beside.list(session.gc)
+    const last = await findLastOfHost(repository, options.person.host, known, session.gc, options.signal)
     for (const gone of last.vanished) tellOnce(run, vanishedMessage(options.person.host, gone))
-    const parent = options.force === true ? undefined : (options.parent ?? chooseParent(snapshots, options.person.host, run.paths, run.startNs))
+    const parent = options.force === true ? undefined : (options.parent ?? chooseParent(known.snapshots, options.person.host, run.paths, run.startNs))
     if (parent !== undefined) {
       options.onEvent?.({ type: 'expectation', files: parent.summary.totalFiles, bytes: parent.summary.totalBytes, parent: parent.id })
     }
@@ -108,6 +110,7 @@ async function attemptBackup(run: Run, wanted: readonly SourcePath[], before: Ar
     const outcome = await session.commit(body)
     isSettled = true
     if (outcome === 'fenced') return { fenced: archived, sid: session.sid }
+    await rememberSnapshotRecord(repository, session.name, body)
     await markWhole(repository, session.sid)
     await rememberLast(repository, options.person.host, { name: session.name, sequence }, last)
     await journal?.remove()

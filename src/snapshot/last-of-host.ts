@@ -9,7 +9,7 @@ import { type GcState, readGcState } from '../repository/gc-state.ts'
 import { splitName } from '../repository/objects.ts'
 import type { Repository } from '../repository/repository.ts'
 import { lastOfHost } from './parent.ts'
-import type { Snapshot } from './snapshot.ts'
+import type { SnapshotList } from './snapshots.ts'
 
 export interface LastOfHost {
   /** The highest that was given. */
@@ -21,10 +21,11 @@ export interface LastOfHost {
   readonly vanished: readonly RememberedSnapshot[]
 }
 
-export async function findLastOfHost(repository: Repository, host: string, snapshots: readonly Snapshot[], gc: GcState, signal?: AbortSignal): Promise<LastOfHost> {
+export async function findLastOfHost(repository: Repository, host: string, known: Pick<SnapshotList, 'snapshots' | 'forgotten' | 'listed'>, gc: GcState, signal?: AbortSignal): Promise<LastOfHost> {
   const remembered = await remember(repository, host)
-  const vanished = await vanishedOf(repository, remembered, gc, signal)
-  const listed = lastOfHost(snapshots, host)
+  const unlisted = remembered.filter(({ name }) => !known.listed.has(name))
+  const vanished = await vanishedOf(repository, unlisted, gc, signal)
+  const listed = lastOfHost([...known.snapshots, ...known.forgotten], host)
   const gone = vanished.toSorted((a, b) => b.sequence - a.sequence)[0]
   return {
     sequence: Math.max(listed?.sequence ?? 0, gone?.sequence ?? 0),
@@ -44,9 +45,10 @@ async function remember(repository: Repository, host: string): Promise<Remembere
   }
 }
 
-async function vanishedOf(repository: Repository, remembered: readonly RememberedSnapshot[], gc: GcState, signal: AbortSignal | undefined): Promise<RememberedSnapshot[]> {
+/** Of those that a list did not show: it may have begun before they were made. */
+async function vanishedOf(repository: Repository, unlisted: readonly RememberedSnapshot[], gc: GcState, signal: AbortSignal | undefined): Promise<RememberedSnapshot[]> {
   const absent: RememberedSnapshot[] = []
-  for (const snapshot of remembered) {
+  for (const snapshot of unlisted) {
     if (gc.swept.has(snapshot.name)) continue
     if ((await repository.backend.stat({ type: 'snapshots', name: snapshot.name }, { signal })) === undefined) absent.push(snapshot)
   }

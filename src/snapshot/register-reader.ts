@@ -46,6 +46,11 @@ export async function openRegisterReader(repository: Repository, { signal, afres
   }
 }
 
+/** Who has just made a snapshot need not read it. */
+export async function rememberSnapshotRecord(repository: Repository, name: string, body: Uint8Array): Promise<void> {
+  snapshotCache(repository, await repository.catalogue()).put(name, body)
+}
+
 interface SnapshotCache {
   get(name: string): Uint8Array | 'fence' | undefined
   put(name: string, body: Uint8Array | 'fence'): void

@@ -28,6 +28,8 @@ export interface SnapshotList {
   readonly snapshots: readonly Snapshot[]
   /** Those to be swept by the next prune, likewise. */
   readonly forgotten: readonly Snapshot[]
+  /** Names `<group>/<sid>` of all registers that are there, whatever they hold. */
+  readonly listed: ReadonlySet<string>
   /** Registers that could not be read. */
   readonly problems: readonly SnapshotProblem[]
   /** Forgotten markers and marks that could not be read, or are not the owner's word. */
@@ -89,9 +91,24 @@ export async function loadSnapshots(repository: Repository, options: LoadSnapsho
   return {
     snapshots: all.filter((snapshot) => snapshot.forgotten === undefined),
     forgotten: all.filter((snapshot) => snapshot.forgotten !== undefined),
+    listed: new Set(listed.map((info) => info.name)),
     problems,
     markerProblems: [...markers.problems, ...marked.problems].filter(({ snapshot }) => !swept.has(snapshot)),
     missing: missingOf(all, [...swept, ...listed.map((info) => info.name)]),
+  }
+}
+
+/** Snapshots without their marks, for who has other things to wait for: begun early, and had when they are wanted. */
+export function snapshotsBeside(repository: Repository, signal?: AbortSignal): { begin(gc: GcState): void; list(gc: GcState): Promise<SnapshotList> } {
+  let begun: Promise<SnapshotList> | undefined
+  const load = (gc: GcState): Promise<SnapshotList> => loadSnapshots(repository, { gc, marks: false, signal })
+  return {
+    begin(gc) {
+      begun = load(gc)
+      // Who wants them meets the failure.
+      begun.catch(() => undefined)
+    },
+    list: (gc) => begun ?? load(gc),
   }
 }
 

@@ -36,8 +36,8 @@ describe('cacheInfo', () => {
     await mkdir(join(cache, 'no repository'))
     const { repositories } = await cacheInfo(cache)
     expect(repositories).toEqual([
-      { repositoryId: ONE, catalogues: 2, bytes: expect.any(Number) as number },
-      { repositoryId: TWO, catalogues: 1, bytes: expect.any(Number) as number },
+      { repositoryId: ONE, catalogues: 2, frames: 0, frameBytes: 0, bytes: expect.any(Number) as number },
+      { repositoryId: TWO, catalogues: 1, frames: 0, frameBytes: 0, bytes: expect.any(Number) as number },
     ])
     for (const { bytes } of repositories) expect(bytes).toBeGreaterThan(0)
   }))
@@ -47,24 +47,24 @@ describe('clearCache', () => {
   test('removes the catalogues of all repositories', () => withCache(async (cache) => {
     await warm(cache, ONE)
     await warm(cache, TWO)
-    expect(await clearCache(cache)).toEqual({ removed: 2, inUse: 0 })
+    expect(await clearCache(cache)).toEqual({ removed: 2, inUse: 0, frames: 0 })
     expect(await readdir(cache)).toEqual(['CACHEDIR.TAG'])
-    expect(await clearCache(cache)).toEqual({ removed: 0, inUse: 0 })
+    expect(await clearCache(cache)).toEqual({ removed: 0, inUse: 0, frames: 0 })
     await warm(cache, ONE)
   }))
 
   test('removes those of one repository only', () => withCache(async (cache) => {
     await warm(cache, ONE)
     await warm(cache, TWO)
-    expect(await clearCache(cache, ONE)).toEqual({ removed: 1, inUse: 0 })
+    expect(await clearCache(cache, ONE)).toEqual({ removed: 1, inUse: 0, frames: 0 })
     expect((await cacheInfo(cache)).repositories.map((entry) => entry.repositoryId)).toEqual([TWO])
-    expect(await clearCache(cache, '../..')).toEqual({ removed: 0, inUse: 0 })
+    expect(await clearCache(cache, '../..')).toEqual({ removed: 0, inUse: 0, frames: 0 })
   }))
 
   test('leaves a catalogue that is open, which goes on working', () => withCache(async (cache) => {
     await using catalogue = await openCatalogue(join(cache, ONE))
     await warm(cache, ONE)
-    expect(await clearCache(cache)).toEqual({ removed: 1, inUse: 1 })
+    expect(await clearCache(cache)).toEqual({ removed: 1, inUse: 1, frames: 0 })
     catalogue.rows.put('tree', new Uint8Array(32), Uint8Array.of(5))
     await catalogue.rows.flush()
     expect([...catalogue.rows.get('tree', new Uint8Array(32))!]).toEqual([5])
@@ -75,7 +75,7 @@ describe('clearCache', () => {
     const path = join(cache, ONE, 'catalogue-0')
     for (const name of await readdir(path)) await writeFile(join(path, name), 'junk')
     await writeFile(join(path, 'stranger'), 'junk')
-    expect(await clearCache(cache)).toEqual({ removed: 1, inUse: 0 })
+    expect(await clearCache(cache)).toEqual({ removed: 1, inUse: 0, frames: 0 })
     expect(existsSync(join(cache, ONE))).toBe(false)
   }))
 
@@ -87,7 +87,7 @@ describe('clearCache', () => {
       await writeFile(join(cache, path), 'mine')
     }
     await writeFile(join(cache, '3'.repeat(32)), 'a file of such a name')
-    expect(await clearCache(cache)).toEqual({ removed: 1, inUse: 0 })
+    expect(await clearCache(cache)).toEqual({ removed: 1, inUse: 0, frames: 0 })
     for (const path of [...kept, '3'.repeat(32)]) expect(existsSync(join(cache, path))).toBe(true)
   }))
 
@@ -98,7 +98,7 @@ describe('clearCache', () => {
     await symlink(join(elsewhere, ONE), join(cache, ONE))
     await mkdir(join(cache, TWO))
     await symlink(join(elsewhere, ONE, 'catalogue-0'), join(cache, TWO, 'catalogue-0'))
-    expect(await clearCache(cache)).toEqual({ removed: 0, inUse: 0 })
+    expect(await clearCache(cache)).toEqual({ removed: 0, inUse: 0, frames: 0 })
     expect(await cacheInfo(elsewhere)).toMatchObject({ repositories: [{ repositoryId: ONE, catalogues: 1 }] })
   }))
 })

@@ -159,7 +159,7 @@ describe('forget', () => {
   test('by a policy refuses to keep an id that is none', async () => {
     await using at = await placeWith(2)
     const policy = { ...keepLast('1'), ids: ['ffffffffffff'] }
-    expect(() => planByPolicy({ snapshots: at.snapshots, forgotten: [], problems: [], markerProblems: [], missing: [] }, policy, options())).toThrow('there is no snapshot "ffffffffffff" to keep')
+    expect(() => planByPolicy({ snapshots: at.snapshots, forgotten: [], listed: new Set(), problems: [], markerProblems: [], missing: [] }, policy, options())).toThrow('there is no snapshot "ffffffffffff" to keep')
   })
 })
 

@@ -257,7 +257,7 @@ describe('a catalogue\'s folder', () => {
   test('is not cleared while a catalogue of it is open', async () => {
     await using first = await openCatalogue(folder)
     await (await openCatalogue(folder))[Symbol.asyncDispose]()
-    expect(await clearCacheEntry(join(root, 'cache'), 'ab'.repeat(16))).toEqual({ removed: 1, inUse: 1 })
+    expect(await clearCacheEntry(join(root, 'cache'), 'ab'.repeat(16))).toEqual({ removed: 1, inUse: 1, frames: 0 })
     await first.absorb(indexName(1), SIZE, [packEntryOf(1)])
     expectKnown(first, packEntryOf(1))
   })

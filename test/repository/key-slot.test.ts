@@ -159,13 +159,13 @@ describe('unlock', () => {
 
   test('opens with either password, and says which slot it was', async () => {
     const { backend, ids } = await twoSlots()
-    expect(await unlock(backend, REPOSITORY_ID, PASSWORD, ignore)).toEqual({ bundle: BUNDLE, slotId: ids[0] })
-    expect(await unlock(backend, REPOSITORY_ID, second, ignore)).toEqual({ bundle: BUNDLE, slotId: ids[1] })
+    expect(await unlock(backend, REPOSITORY_ID, PASSWORD, { notice: ignore })).toEqual({ bundle: BUNDLE, slotId: ids[0] })
+    expect(await unlock(backend, REPOSITORY_ID, second, { notice: ignore })).toEqual({ bundle: BUNDLE, slotId: ids[1] })
   })
 
   test('tells a wrong password when all slots are whole', async () => {
     const { backend } = await twoSlots()
-    await expectRejected(unlock(backend, REPOSITORY_ID, utf8('wrong'), ignore), 'WRONG_PASSWORD')
+    await expectRejected(unlock(backend, REPOSITORY_ID, utf8('wrong'), { notice: ignore }), 'WRONG_PASSWORD')
   })
 
   test('opens with one password while the other\'s slot is damaged in any place, and says so', async () => {
@@ -174,7 +174,7 @@ describe('unlock', () => {
       await backend.remove({ type: 'keys', name: ids[1]! })
       await backend.create({ type: 'keys', name: ids[1]! }, [flipped(slot.bytes, at * 8)])
       const notices: string[] = []
-      expect((await unlock(backend, REPOSITORY_ID, PASSWORD, (message) => notices.push(message))).slotId).toBe(ids[0])
+      expect((await unlock(backend, REPOSITORY_ID, PASSWORD, { notice: (message) => notices.push(message) })).slotId).toBe(ids[0])
       expect(notices, `byte ${at}`).toHaveLength(1)
     }
   })
@@ -187,22 +187,22 @@ describe('unlock', () => {
     for (const bytes of [absurd, unknown, slot.bytes.subarray(0, 4000), new Uint8Array(0)]) {
       const { backend, ids } = await twoSlots()
       await backend.create({ type: 'keys', name: toHex(sha256(bytes)) }, [bytes])
-      expect((await unlock(backend, REPOSITORY_ID, PASSWORD, ignore)).slotId).toBe(ids[0])
+      expect((await unlock(backend, REPOSITORY_ID, PASSWORD, { notice: ignore })).slotId).toBe(ids[0])
     }
   })
 
   test('says tampered, not wrong password, when the only slot was changed', async () => {
     const backend = memoryBackend()
     await backend.create({ type: 'keys', name: slot.id }, [flipped(slot.bytes, 4000 * 8)])
-    await expectRejected(unlock(backend, REPOSITORY_ID, PASSWORD, ignore), 'KEY_TAMPERED')
+    await expectRejected(unlock(backend, REPOSITORY_ID, PASSWORD, { notice: ignore }), 'KEY_TAMPERED')
   })
 
   test('never takes a slot of another repository', async () => {
     const { backend } = await twoSlots()
-    await expectRejected(unlock(backend, bytesOf(9, 16), PASSWORD, ignore), 'KEY_TAMPERED')
+    await expectRejected(unlock(backend, bytesOf(9, 16), PASSWORD, { notice: ignore }), 'KEY_TAMPERED')
   })
 
   test('says that there are no slots when there are none', async () => {
-    await expectRejected(unlock(memoryBackend(), REPOSITORY_ID, PASSWORD, ignore), 'CORRUPT')
+    await expectRejected(unlock(memoryBackend(), REPOSITORY_ID, PASSWORD, { notice: ignore }), 'CORRUPT')
   })
 })

@@ -15,7 +15,7 @@ export interface Connection {
 
 export interface Way {
   /** Throws nothing: a failure shows in how the transport ends. */
-  start(mayAsk: boolean): Transport
+  start(mayAsk: boolean): Transport | Promise<Transport>
   /** Whether to try once more, in a way that may ask the person at the terminal. */
   asksAfter(error: unknown): boolean
 }
@@ -53,8 +53,10 @@ export function sharedConnection(way: Way): Connection {
   }
 
   async function openWith(mayAsk: boolean): Promise<SftpClient> {
-    const started = way.start(mayAsk)
+    const started = await way.start(mayAsk)
     transport = started
+    // Nobody waits for it any more.
+    if (isClosed) await started.close()
     try {
       return await openSftpClient(started)
     } catch (error) {

@@ -22,7 +22,9 @@ const STATVFS = 'statvfs@openssh.com'
 
 /** Makes the file anew, with these bytes, as durable as the server can. Throws with the file gone. */
 export async function writeNewFile(client: SftpClient, path: string, parts: readonly Uint8Array[], signal: AbortSignal | undefined): Promise<void> {
-  const handle = await client.handle({ kind: 'open', path, flags: OPEN_NEW, mode: FILE_MODE })
+  const handle = await client.handle({ kind: 'open', path, flags: OPEN_NEW, mode: FILE_MODE }).catch(async (error: unknown) => {
+    throw await whenFull(client, path, 1, error)
+  })
   let isClosed = false
   try {
     await writeParts(client, handle, parts, signal)
@@ -32,7 +34,7 @@ export async function writeNewFile(client: SftpClient, path: string, parts: read
     await client.done({ kind: 'close', handle })
     throwIfAborted(signal)
   } catch (error) {
-    const told = await whenFull(client, path, parts, error)
+    const told = await whenFull(client, path, parts.reduce((sum, part) => sum + part.length, 0), error)
     if (!isClosed) closeQuietly(client, handle)
     await removeQuietly(client, path)
     throw told
@@ -55,8 +57,9 @@ async function link(client: SftpClient, path: string, newPath: string): Promise<
   } catch (error) {
     // The protocol has no word for "it is there": look.
     if (isStatus(error, STATUS.failure) && (await exists(client, newPath))) return 'exists'
-    if (!isStatus(error, STATUS.failure, STATUS.permissionDenied, STATUS.unsupported)) throw error
-    throw new BackupError('BACKEND_FAILED', `the server refuses a hard link (${error.message}): it is full, or its file system has none, and without them nacre cannot create an object without the danger of overwriting another`, { cause: error, path: newPath })
+    const told = await whenFull(client, newPath, 1, error)
+    if (!isStatus(told, STATUS.failure, STATUS.permissionDenied, STATUS.unsupported)) throw told
+    throw new BackupError('BACKEND_FAILED', `the server refuses a hard link (${told.message}): its file system may have none, and without them nacre cannot create an object without the danger of overwriting another`, { cause: error, path: newPath })
   }
 }
 
@@ -87,7 +90,7 @@ export async function makeFolder(client: SftpClient, path: string): Promise<void
   try {
     await client.done({ kind: 'mkdir', path, mode: FOLDER_MODE })
   } catch (error) {
-    if (!isStatus(error, STATUS.failure) || (await unlessStatus([STATUS.noSuchFile], () => client.attributes({ kind: 'stat', path }))) === undefined) throw error
+    if (!isStatus(error, STATUS.failure) || (await unlessStatus([STATUS.noSuchFile], () => client.attributes({ kind: 'stat', path }))) === undefined) throw await whenFull(client, path, 1, error)
   }
 }
 
@@ -141,13 +144,16 @@ export async function exists(client: SftpClient, path: string): Promise<boolean>
   return (await unlessStatus([STATUS.noSuchFile], () => client.attributes({ kind: 'lstat', path }))) !== undefined
 }
 
-/** OpenSSH says no more than "failure" when a disk is full: ask for the room that is left. */
-async function whenFull(client: SftpClient, path: string, parts: readonly Uint8Array[], error: unknown): Promise<unknown> {
+/**
+ * OpenSSH says no more than "failure" when a disk is full: ask for the room that is left there.
+ * @param bytes - that were to be stored
+ */
+async function whenFull(client: SftpClient, path: string, bytes: number, error: unknown): Promise<unknown> {
   if (!isStatus(error, STATUS.failure) || !client.extensions.has(STATVFS)) return error
-  const size = parts.reduce((sum, part) => sum + part.length, 0)
-  const [, blockBytes, , , freeBlocks, files, , freeFiles] = await client.numbers({ kind: 'statvfs', path }).catch(() => [])
+  const folder = path.slice(0, Math.max(1, path.lastIndexOf('/')))
+  const [, blockBytes, , , freeBlocks, files, , freeFiles] = await client.numbers({ kind: 'statvfs', path: path.includes('/') ? folder : '.' }).catch(() => [])
   if (blockBytes === undefined || freeBlocks === undefined) return error
   // Some file systems count no files.
-  if (blockBytes * freeBlocks >= BigInt(size) && (freeFiles !== 0n || files === 0n)) return error
+  if (blockBytes * freeBlocks >= BigInt(bytes) && (freeFiles !== 0n || files === 0n)) return error
   return new BackupError('BACKEND_FULL', 'the disk of the server is full', { cause: error, path })
 }

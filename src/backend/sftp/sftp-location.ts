@@ -5,8 +5,9 @@
  */
 import { BackupError } from '../../util/errors.ts'
 import { sharedConnection } from './connection.ts'
+import { maySshAsk } from './may-ask.ts'
 import type { SftpPlace } from './sftp.ts'
-import { needsPerson, type SshPlace, startSsh } from './ssh.ts'
+import { needsPerson, type SshPlace, sshStarter } from './ssh.ts'
 
 export interface SftpLocation {
   readonly kind: 'sftp'
@@ -45,11 +46,7 @@ export function sftpLocationText({ user, host, port, path }: SftpLocation): stri
 export function sftpPlace(location: SftpLocation): SftpPlace {
   const text = sftpLocationText(location)
   const place: SshPlace = { user: location.user, host: location.host, port: location.port, location: text }
-  const hasTerminal = process.stdin.isTTY === true
-  const connection = sharedConnection({
-    start: (mayAsk) => startSsh(place, mayAsk),
-    asksAfter: (error) => hasTerminal && needsPerson(error),
-  })
+  const connection = sharedConnection({ start: sshStarter(place), asksAfter: (error) => needsPerson(error) && maySshAsk() })
   return { connection, root: location.path, location: text }
 }
 

@@ -8,6 +8,7 @@
  */
 import { BackupError } from '../../util/errors.ts'
 import type { ErrorCode } from '../../util/errors.ts'
+import { optionsFor, readSshSettings, type SshSettings } from './ssh-settings.ts'
 import { type ProgramEnd, startProgram, type Transport } from './transport.ts'
 
 export interface SshPlace {
@@ -21,12 +22,19 @@ export interface SshPlace {
 /** Errors that a person at the terminal may be able to answer. */
 const ASKING = 'asking'
 
-export function startSsh(place: SshPlace, mayAsk: boolean): Transport {
-  const args = sshArguments(place, mayAsk)
-  // As with GIT_SSH_COMMAND: a command line, for another key, configuration or program.
+export function sshStarter(place: SshPlace): (mayAsk: boolean) => Promise<Transport> {
+  let settings: Promise<SshSettings> | undefined
+  return async (mayAsk) => {
+    settings ??= readSshSettings(...commandOf(['-G', ...targetOf(place)]))
+    const [command, args] = commandOf(sshArguments(place, mayAsk, await settings))
+    return startProgram({ command, args, usesTerminal: mayAsk, explain: (end) => explainSsh(end, place, mayAsk) })
+  }
+}
+
+/** As with GIT_SSH_COMMAND: a command line, for another key, configuration or program. */
+function commandOf(args: readonly string[]): [command: string, args: readonly string[]] {
   const own = process.env['NACRE_SSH_COMMAND'] ?? ''
-  const [command, all] = own === '' ? ['ssh', args] : ['sh', ['-c', `${own} "$@"`, 'ssh', ...args]]
-  return startProgram({ command, args: all, usesTerminal: mayAsk, explain: (end) => explainSsh(end, place, mayAsk) })
+  return own === '' ? ['ssh', args] : ['sh', ['-c', `${own} "$@"`, 'ssh', ...args]]
 }
 
 /** Whether a person may help: by a password, or by looking at a host key. */
@@ -34,28 +42,28 @@ export function needsPerson(error: unknown): boolean {
   return error instanceof BackupError && error.details[ASKING] === true
 }
 
-export function sshArguments({ user, host, port }: SshPlace, mayAsk: boolean): string[] {
+export function sshArguments(place: SshPlace, mayAsk: boolean, settings: SshSettings): string[] {
   const options = [
     `BatchMode=${mayAsk ? 'no' : 'yes'}`,
-    // Banners and notices are not for the one line that says what failed.
-    'LogLevel=ERROR',
-    // A connection that is gone without a word is noticed after a minute.
-    'ServerAliveInterval=15', 'ServerAliveCountMax=4',
+    ...optionsFor(settings),
     // What a configuration may say for shells, and must not happen here.
     'ClearAllForwardings=yes', 'ForwardAgent=no', 'ForwardX11=no', 'PermitLocalCommand=no', 'RemoteCommand=none', 'RequestTTY=no',
     // An existing master is used; none is made that would outlive us.
     'ControlMaster=no',
   ]
-  return [
-    ...options.flatMap((option) => ['-o', option]),
-    ...(port === undefined ? [] : ['-p', String(port)]),
-    ...(user === undefined ? [] : ['-l', user]),
-    '-s', '--', host, 'sftp',
-  ]
+  return [...options.flatMap((option) => ['-o', option]), '-s', ...targetOf(place), 'sftp']
 }
 
+function targetOf({ user, host, port }: SshPlace): string[] {
+  return [...(port === undefined ? [] : ['-p', String(port)]), ...(user === undefined ? [] : ['-l', user]), '--', host]
+}
+
+/** What ssh tells of its own doings where a user wants to hear of them. */
+const CHATTER = /^(?:debug\d:|OpenSSH_|Authenticated to |Transferred: |Bytes per second: )/
+
 export function explainSsh(end: ProgramEnd, { host, location }: SshPlace, mayAsk: boolean): BackupError {
-  const { words, notStarted, abandonedFor, wasClosed } = end
+  const { notStarted, abandonedFor, wasClosed } = end
+  const words = end.words.filter((line) => !CHATTER.test(line))
   const says = (pattern: RegExp): string | undefined => words.find((line) => pattern.test(line))
   const failed = (message: string, code: ErrorCode = 'BACKEND_FAILED', more: { retryable?: boolean; asking?: boolean } = {}): BackupError =>
     new BackupError(code, message, { path: location, retryable: more.retryable ?? false, details: more.asking === true && !mayAsk ? { [ASKING]: true } : {}, cause: abandonedFor })
@@ -68,9 +76,9 @@ export function explainSsh(end: ProgramEnd, { host, location }: SshPlace, mayAsk
     const offending = says(/^Offending/)
     return failed(`the host key of ${host} is not the one that is known; ssh refuses to connect${offending === undefined ? '' : ` (${offending})`}. Somebody may be in between. If the server really has a new key, take the old one away with ssh-keygen -R`, 'BACKEND_DENIED')
   }
-  if (says(/Host key verification failed/) !== undefined) return failed(`the host key of ${host} is not known; connect once with ssh and accept it, or add it to known_hosts`, 'BACKEND_DENIED', { asking: true })
+  if (says(/Host key verification failed/) !== undefined) return failed(mayAsk ? `the host key of ${host} was not accepted` : `the host key of ${host} is not known; connect once with ssh and accept it, or add it to known_hosts`, 'BACKEND_DENIED', { asking: true })
   const denied = says(/Permission denied|Too many authentication failures/)
-  if (denied !== undefined) return failed(`cannot log in at ${location}: ${denied}. Without a terminal ssh cannot ask for a password: use a key that needs none, or an agent`, 'BACKEND_DENIED', { asking: true })
+  if (denied !== undefined) return failed(`cannot log in at ${location}: ${denied}${mayAsk ? '' : '. Without a terminal ssh cannot ask for a password: use a key that needs none, or an agent'}`, 'BACKEND_DENIED', { asking: true })
   if (says(/subsystem request failed/) !== undefined) return failed(`the server at ${location} does not offer SFTP`)
   // Whatever cuts the network may let it pass again; what ssh refuses by itself stays.
   const isPassing = end.code === null || last === undefined || /timed out|refused|reset|closed|unreachable|no route|broken pipe|not responding|resolve/i.test(words.join(' '))

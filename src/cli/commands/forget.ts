@@ -50,7 +50,7 @@ export const command: Command = {
     const groupBy = args.text('group-by') === undefined ? GROUP_BY_DEFAULT : parseGroupBy(args.text('group-by')!)
     requireSense(args)
     if (args.text('simulate') !== undefined) return simulate(args, output, policy)
-    const { repository, list } = await openChooser(context)
+    const { repository, list } = await openChooser(context, undefined, false)
     for (const { message } of list.markerProblems) output.warn(`nacre: ${display(message)}; it is not obeyed`)
     const options = { nowNs: nowNs(), groupBy, filter: filterOf(args), allowEmptyGroup: args.flag('allow-empty-group'), lost: lostOf(args) }
     const plan = ids.length > 0 ? planByIds(list, ids, options) : planByPolicy(list, policy, options)

@@ -21,7 +21,7 @@ export const command: Command = {
     'chunk-size': { kind: 'text', value: 'SIZE', describe: 'average size of a chunk, 16K to 1M, a power of two (128K)' },
   },
   positionals: [0, 0],
-  async run({ args, output, signal, location }) {
+  async run({ args, output, signal, location, cacheFolder }) {
     const text = args.text('chunk-size')
     const chunkBytes = text === undefined ? undefined : parseSize(text)
     if (text !== undefined && chunkBytes === undefined) throw new BackupError('INVALID_ARGUMENT', `"${text}" is no size; write it as 128K`)
@@ -30,7 +30,7 @@ export const command: Command = {
     await acceptNetwork(place, args.flag('accept-network'), { output, signal })
     const password = await readPassword({ file: args.text('password-file'), command: args.text('password-command'), fd: args.text('password-fd') }, { isNew: true, signal, what: 'password for the new repository' })
     await using backend = await createBackend(place, { ...placeSettings(args, output), createBucket: args.flag('create-bucket'), objectLock: objectLock !== undefined })
-    const { id, chunker, unguarded } = await createRepository({ backend, password, chunkBytes, person: person(), objectLock })
+    const { id, chunker, unguarded } = await createRepository({ backend, password, chunkBytes, person: person(), objectLock, cacheFolder })
     if (unguarded !== undefined) output.warn(`nacre: ${display(unguarded)}: backups need nothing more, and prune will ask for --exclusive`)
     if (output.isJson) output.json({ type: 'summary', repository_id: id, location: backend.location, chunk_average: chunker.averageBytes, unguarded: unguarded ?? null, object_lock: objectLock === undefined ? null : { mode: objectLock.mode, seconds: objectLock.spanMs / 1000 } })
     else {

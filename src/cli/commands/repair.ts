@@ -40,7 +40,7 @@ async function repair(context: Context, kind: string, ids: readonly string[]): P
   const { args, output, signal } = context
   const apply = args.flag('apply')
   const base: RepairOptions = { person: person(), threads: threadsOf(args), apply, signal }
-  const { repository, choose } = await openChooser(context, {})
+  const { repository, choose } = await openChooser(context, {}, false)
   const snapshots = kind === 'snapshots' && ids.length > 0 ? ids.map(choose) : undefined
   const progress = repairProgress(output, kind === 'files' ? 'file' : 'object')
   const options = { ...base, onEvent: progress.onEvent }

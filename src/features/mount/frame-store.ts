@@ -94,7 +94,11 @@ export async function openFrameStore({ repository, threads, cacheBytes }: FrameS
   const load = async (at: BlobLocation, wanted: readonly Wanted[], isUrgent: boolean): Promise<{ plain: Uint8Array; right: readonly boolean[] }> => {
     const end = await turns.take(isUrgent)
     try {
-      const bytes = await backend.load({ type: 'packs', name: at.pack.packId }, { offset: at.frameOffset, length: at.storedBytes }, { memory: pool.memory })
+      const kept = at.blobType === 'tree' ? repository.treeFrames : undefined
+      const known = await kept?.get(at)
+      const bytes = known ?? (await backend.load({ type: 'packs', name: at.pack.packId }, { offset: at.frameOffset, length: at.storedBytes }, { memory: pool.memory }))
+      // The workers take the bytes away.
+      const fetched = kept === undefined || known !== undefined ? undefined : bytes.slice()
       const ids = new Uint8Array(wanted.length * 32)
       wanted.forEach(({ blob }, i) => ids.set(blob.id, i * 32))
       const { plain, right } = await pool.frame({
@@ -104,7 +108,9 @@ export async function openFrameStore({ repository, threads, cacheBytes }: FrameS
         blobs: Float64Array.from(wanted.flatMap((one) => [one.at.offsetInFrame, one.at.length])),
         ids,
       })
+      // Of one that was kept too: who rescues its blobs fetches it anew.
       if (!(plain instanceof Uint8Array)) throw new BackupError('CORRUPT', plain.message)
+      if (fetched !== undefined) void kept?.put(at, fetched)
       return { plain, right }
     } finally {
       end()

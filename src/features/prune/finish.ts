@@ -37,7 +37,7 @@ export async function finishGeneration(repository: Repository, generation: Gener
     if (plan === undefined && generation.done !== undefined) return []
     if (plan === 'damaged' || plan === undefined) {
       // Nobody can know what it condemned: nothing is what may always be deleted.
-      verdict = await agree(repository, number, { ...NOTHING, sweptBefore: [...(await readGcState(repository, signal)).swept], madeNs: nowNs() }, signal)
+      verdict = await agree(repository, number, { ...NOTHING, sweptBefore: [...(await readGcState(repository, signal, { afresh: true })).swept], madeNs: nowNs() }, signal)
     } else {
       onEvent?.({ type: 'step', step: 'fence', generation: number })
       await requireListed(repository, number, 'plan', signal)
@@ -70,7 +70,7 @@ async function settleUnknown(repository: Repository, names: readonly string[], s
 
 async function makeVerdict(repository: Repository, generation: Generation & { readonly plan: GcRecord }, options: FinishOptions): Promise<GcRecord | 'damaged'> {
   const { signal, tally } = options
-  const gc = await readGcState(repository, signal)
+  const gc = await readGcState(repository, signal, { afresh: true })
   try {
     await using verifier = createPackVerifier(repository, options.threads, signal)
     const decision = await decide(repository, { ...options, plan: generation.plan, generation, gc, carried: options.carried, verifier })

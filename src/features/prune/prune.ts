@@ -92,7 +92,7 @@ async function ownGeneration(run: Run, last: Generation | undefined): Promise<En
   // Read anew: the last generation may have been finished by another since.
   const before = last === undefined ? undefined : await readGeneration(repository, last.number, signal)
   const number = (last?.number ?? 0) + 1
-  const look = async (): Promise<Survey> => survey(repository, await readGcState(repository, signal), before, options)
+  const look = async (): Promise<Survey> => survey(repository, await readGcState(repository, signal, { afresh: true }), before, options)
   const seen = await unlessOvertaken(run, number, look)
   if (seen === 'overtaken') return undefined
   const { totals } = seen.proposal

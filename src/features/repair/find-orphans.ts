@@ -35,7 +35,7 @@ export interface FoundOrphan {
 export async function findOrphans(repository: Repository, trees: TreeReader, signal?: AbortSignal): Promise<FoundOrphan[]> {
   // Sessions before registers: one that is gone from the first list has its register in the second.
   const sessions = new Set((await listObjects(repository.backend, 'sessions', signal)).map(({ name }) => name))
-  const gc = await readGcState(repository, signal)
+  const gc = await readGcState(repository, signal, { afresh: true })
   const registers = await loadRegisters(repository, gc.swept, { signal, afresh: true })
   const { catalogue } = await loadIndex(repository, { signal, referring: gc })
   const reached = new IdSet()

@@ -62,8 +62,8 @@ async function makeLive(repository: Repository, session: Session, options: Repai
 }
 
 async function commit(repository: Repository, session: Session, record: UnchainedRecord, { signal }: RepairOptions): Promise<'committed' | 'fenced'> {
-  const { snapshots, forgotten } = await loadSnapshots(repository, { gc: session.gc, marks: false, signal })
-  const last = await findLastOfHost(repository, record.host, [...snapshots, ...forgotten], session.gc, signal)
+  const known = await loadSnapshots(repository, { gc: session.gc, marks: false, signal })
+  const last = await findLastOfHost(repository, record.host, known, session.gc, signal)
   const sequence = last.sequence + 1
   const outcome = await session.commit(encodeSnapshot({ ...record, sequence, previous: last.id }))
   if (outcome === 'committed') await rememberLast(repository, record.host, { name: session.name, sequence }, last)

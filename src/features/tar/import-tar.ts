@@ -73,8 +73,8 @@ export async function importTar(repository: Repository, options: ImportTarOption
   let isSettled = false
   try {
     const { tree, summary } = await storeTar(repository, session, options)
-    const { snapshots, forgotten } = await loadSnapshots(repository, { gc: session.gc, marks: false, signal: options.signal })
-    const last = await findLastOfHost(repository, options.person.host, [...snapshots, ...forgotten], session.gc, options.signal)
+    const known = await loadSnapshots(repository, { gc: session.gc, marks: false, signal: options.signal })
+    const last = await findLastOfHost(repository, options.person.host, known, session.gc, options.signal)
     for (const gone of last.vanished) repository.notice(vanishedMessage(options.person.host, gone))
     const sequence = last.sequence + 1
     const body = encodeSnapshot({

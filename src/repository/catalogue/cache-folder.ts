@@ -1,24 +1,44 @@
 /**
- * The folder of all repositories' catalogues: what is in it, and taking it away. Only what nacre has
- * made is touched: folders that are named like a repository and, in them, catalogues that nobody has
- * open. LevelDB itself takes them away, under the lock that every user of a catalogue holds.
+ * The folder of all repositories' caches: what is in it, and taking it away. Only what nacre has
+ * made is touched: folders that are named like a repository and, in them, frames, and catalogues that
+ * nobody has open. LevelDB itself takes these away, under the lock that every user of a catalogue holds.
  */
 import { lstat, readdir, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Level } from 'level'
 import { BackupError, errnoOf, messageOf } from '../../util/errors.ts'
+import { filesBelow } from './take-oldest.ts'
 
 export interface CacheEntry {
   readonly repositoryId: string
+  /** Of all that is kept. */
   readonly bytes: number
   readonly catalogues: number
+  /** Tree frames of a repository that is far away. */
+  readonly frames: number
+  readonly frameBytes: number
 }
 
 const REPOSITORY_ID = /^[0-9a-f]{32}$/
 const CATALOGUE = /^catalogue-\d+$/
+const FRAMES = 'frames'
+const SLOTS = 'slots'
 const TAG = 'CACHEDIR.TAG'
 /** Tells other backup programs that nothing here is worth keeping (bford.info/cachedir). */
 const CACHEDIR_TAG = 'Signature: 8a477f597d28d172789f06886806bc55\n# This folder holds catalogues of nacre repositories; they can be made again.\n'
+
+/** @param folder - of one repository */
+export function framesFolder(folder: string): string {
+  return join(folder, FRAMES)
+}
+
+export function slotsFolder(folder: string): string {
+  return join(folder, SLOTS)
+}
+
+export function isRepositoryFolder(name: string): boolean {
+  return REPOSITORY_ID.test(name)
+}
 
 /** Names in the folder; none when there is no such folder. */
 async function names(folder: string): Promise<string[]> {
@@ -59,20 +79,34 @@ export async function cacheEntries(folder: string): Promise<CacheEntry[]> {
   for (const repositoryId of await foldersIn(folder, REPOSITORY_ID)) {
     const base = join(folder, repositoryId)
     const catalogues = await foldersIn(base, CATALOGUE)
-    if (catalogues.length === 0) continue
-    let bytes = 0
+    const { frames, frameBytes } = await framesIn(base)
+    if (catalogues.length === 0 && frames === 0) continue
+    let bytes = frameBytes
     for (const catalogue of catalogues) {
       for (const file of await names(join(base, catalogue))) bytes += (await stat(join(base, catalogue, file)).catch(() => ({ size: 0 }))).size
     }
-    entries.push({ repositoryId, bytes, catalogues: catalogues.length })
+    entries.push({ repositoryId, bytes, catalogues: catalogues.length, frames, frameBytes })
   }
   return entries
 }
 
-/** Takes away a repository's catalogues, those aside that somebody has open. */
-export async function clearCacheEntry(folder: string, repositoryId: string): Promise<{ removed: number; inUse: number }> {
+async function framesIn(base: string): Promise<{ frames: number; frameBytes: number }> {
+  let frames = 0
+  let frameBytes = 0
+  for await (const { bytes } of filesBelow(framesFolder(base))) {
+    frames++
+    frameBytes += bytes
+  }
+  return { frames, frameBytes }
+}
+
+/** Takes away a repository's frames and catalogues, those aside that somebody has open. */
+export async function clearCacheEntry(folder: string, repositoryId: string): Promise<{ removed: number; inUse: number; frames: number }> {
   const base = join(folder, repositoryId)
-  if (!REPOSITORY_ID.test(repositoryId) || !(await isFolder(base))) return { removed: 0, inUse: 0 }
+  if (!REPOSITORY_ID.test(repositoryId) || !(await isFolder(base))) return { removed: 0, inUse: 0, frames: 0 }
+  const { frames } = await framesIn(base)
+  // Who is about to read one of them fetches it.
+  for (const cleared of [framesFolder(base), slotsFolder(base)]) await removeAll(cleared)
   let removed = 0
   let inUse = 0
   for (const name of await foldersIn(base, CATALOGUE)) {
@@ -80,7 +114,15 @@ export async function clearCacheEntry(folder: string, repositoryId: string): Pro
     else inUse++
   }
   await removeIfEmpty(base)
-  return { removed, inUse }
+  return { removed, inUse, frames }
+}
+
+async function removeAll(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true })
+  } catch (error) {
+    throw new BackupError('BACKEND_FAILED', `the cache in ${path} cannot be removed: ${messageOf(error)}`, { cause: error, path })
+  }
 }
 
 /** The types of `level` leave it out, because browsers have none. */

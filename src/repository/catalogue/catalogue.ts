@@ -13,6 +13,7 @@ import { type Database, openDatabase } from './database.ts'
 import { numberName, rowKey, rowName, tableRange } from './keys.ts'
 import { decodeLocation, encodeLocation, type LocationRecord, packNumbersOf, withLocation } from './location-record.ts'
 import { type Operation, type RowStore, rowStoreOver } from './row-store.ts'
+import { openTreeTables, type TreeTables } from './tree-tables.ts'
 import { decodePackRow, encodePackRow, type PackRow, packRowOf } from './pack-row.ts'
 
 export interface BlobLocation extends LocationRecord {
@@ -69,8 +70,9 @@ interface Tables {
   nextIndex: number
 }
 
-export async function openCatalogue(folder: string): Promise<Catalogue> {
-  const { db, path, wiped, prepared } = await openDatabase(folder, readTables)
+/** @param treeBytes - what tree blobs that were seen may take */
+export async function openCatalogue(folder: string, treeBytes = Number.POSITIVE_INFINITY): Promise<Catalogue> {
+  const { db, path, wiped, prepared } = await openDatabase(folder, async (db) => ({ ...(await readTables(db)), trees: await openTreeTables(db, treeBytes) }))
   return catalogueOver(db, path, wiped, prepared)
 }
 
@@ -114,11 +116,11 @@ function indexRowName(indexName: string): Uint8Array {
   return name
 }
 
-function catalogueOver(db: Database, path: string, wiped: string | undefined, tables: Tables): Catalogue {
+function catalogueOver(db: Database, path: string, wiped: string | undefined, tables: Tables & { readonly trees: TreeTables }): Catalogue {
   const { indexNumbers, sizes: absorbed, replaced, packs } = tables
   let dead = new Set<number>()
   const replacedNames = new Set(replaced.keys())
-  const rows = rowStoreOver(db)
+  const rows = rowStoreOver(db, tables.trees)
 
   const isLive = (number: number): boolean => packs[number] !== undefined && !dead.has(number)
   const liveNumbers = (records: Uint8Array | undefined): { at: number; pack: PackRow }[] => {

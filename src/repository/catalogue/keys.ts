@@ -4,7 +4,7 @@
  */
 import { dataView } from '../../util/bytes.ts'
 
-const LETTER = { version: 0x76, index: 0x78, pack: 0x70, blob: 0x62, tree: 0x74, snapshot: 0x73, whole: 0x77, marker: 0x6d, journal: 0x6a, folder: 0x66, verified: 0x72 } as const
+const LETTER = { version: 0x76, index: 0x78, pack: 0x70, blob: 0x62, tree: 0x74, oldTree: 0x75, snapshot: 0x73, whole: 0x77, marker: 0x6d, journal: 0x6a, folder: 0x66, verified: 0x72, gc: 0x67 } as const
 export type Table = keyof typeof LETTER
 
 export function rowKey(table: Table, name: Uint8Array): Uint8Array {

@@ -1,6 +1,7 @@
 /** The catalogue's small tables, written in batches. Whoever puts a row there can make it again. */
 import type { Database } from './database.ts'
-import { rowKey, tableRange } from './keys.ts'
+import { rowKey, type Table, tableRange } from './keys.ts'
+import type { TreeTables } from './tree-tables.ts'
 
 /** Small tables whose rows the caller seals and names. */
 export interface RowStore {
@@ -8,16 +9,16 @@ export interface RowStore {
   /** Kept in memory until `flush`, or until many have gathered. */
   put(table: RowTable, name: Uint8Array, value: Uint8Array): void
   /** As `put`. */
-  remove(table: RowTable, name: Uint8Array): void
-  clear(table: RowTable): Promise<void>
+  remove(table: Exclude<RowTable, 'tree'>, name: Uint8Array): void
+  clear(table: Exclude<RowTable, 'tree'>): Promise<void>
   flush(): Promise<void>
 }
 
-export type RowTable = 'tree' | 'snapshot' | 'whole' | 'marker' | 'journal' | 'folder' | 'verified'
+export type RowTable = 'tree' | 'snapshot' | 'whole' | 'marker' | 'journal' | 'folder' | 'verified' | 'gc'
 
 export type Operation = { type: 'put'; key: Uint8Array; value: Uint8Array } | { type: 'del'; key: Uint8Array }
 
-export function rowStoreOver(db: Database): RowStore {
+export function rowStoreOver(db: Database, trees: TreeTables): RowStore {
   let waiting: Operation[] = []
   let writing: Promise<void> = Promise.resolve()
   const flush = (): Promise<void> => {
@@ -31,9 +32,18 @@ export function rowStoreOver(db: Database): RowStore {
     // A failed write shows at the next flush; the rows can be read again from the repository.
     if (waiting.length >= 512) flush().catch(() => undefined)
   }
+  const getTree = (name: Uint8Array): Uint8Array | undefined => {
+    const young = db.getSync(rowKey(trees.young, name))
+    if (young !== undefined) return young
+    const old = db.getSync(rowKey(trees.old, name))
+    if (old !== undefined) wait({ type: 'put', key: rowKey(trees.young, name), value: old })
+    return old
+  }
+  /** Where rows of the table are put. */
+  const placeOf = (table: RowTable): Table => (table === 'tree' ? trees.young : table)
   return {
-    get: (table, name) => db.getSync(rowKey(table, name)),
-    put: (table, name, value) => wait({ type: 'put', key: rowKey(table, name), value }),
+    get: (table, name) => (table === 'tree' ? getTree(name) : db.getSync(rowKey(table, name))),
+    put: (table, name, value) => wait({ type: 'put', key: rowKey(placeOf(table), name), value }),
     remove: (table, name) => wait({ type: 'del', key: rowKey(table, name) }),
     clear: (table) => db.clear(tableRange(table)),
     flush,

@@ -11,6 +11,7 @@ import type { Catalogue } from '../../repository/catalogue/catalogue.ts'
 import { type Content, contentBlobs } from '../content.ts'
 import { discard, type FileRestorerOptions, type Run, settle } from './pending.ts'
 import { performRead } from './reads.ts'
+import { holdBack, NONE_HELD, withHeld } from './hold-back.ts'
 import { planReads, type Read } from './requests.ts'
 import { reuseBlocks } from './reuse.ts'
 import { createWindowGatherer, misfits, type Pending, type RestoreFile, type RestoreWindow, type Use, wholeFiles } from './window.ts'
@@ -64,7 +65,7 @@ export function createFileRestorer(options: FileRestorerOptions): FileRestorer {
       return ended(pending)
     },
     async finish() {
-      await windows.push(gatherer.take(undefined))
+      await windows.push(gatherer.takeLast())
       windows.end()
       await running
     },
@@ -102,7 +103,11 @@ async function restoreWindows(run: Run, windows: AsyncIterable<RestoreWindow>): 
 }
 
 async function* windowReads(run: Run, windows: AsyncIterable<RestoreWindow>): AsyncGenerator<WindowRead> {
-  for await (const window of windows) {
+  let held = NONE_HELD
+  for await (const full of windows) {
+    const parted = full.isEnd ? { window: withHeld(full, held), held: NONE_HELD } : holdBack(run.catalogue, withHeld(full, held))
+    held = parted.held
+    const { window } = parted
     window.wanted = await reuseBlocks(run, window.uses)
     const reads = planReads(run.catalogue, window.wanted, 0, (use) => window.damaged.set(use.file, NOWHERE))
     const whole = wholeFiles(reads)

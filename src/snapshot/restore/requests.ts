@@ -13,6 +13,8 @@ export interface BlobUse<File> {
   readonly file: File
   readonly blob: ContentBlob
   readonly position: number
+  /** Where it lies, once that was looked up. */
+  at?: BlobLocation | undefined
 }
 
 /** A stretch of one pack with the uses of the blobs in it. */
@@ -39,7 +41,7 @@ const GAP_BYTES = 64 * 1024
 export function planReads<File>(catalogue: Catalogue, uses: readonly BlobUse<File>[], round: number, onMissing: (use: BlobUse<File>) => void): Read<File>[] {
   const byFrame = new Map<string, { at: BlobLocation; uses: { use: BlobUse<File>; at: BlobLocation }[] }>()
   for (const use of uses) {
-    const at = catalogue.place(use.blob.id, round)
+    const at = round === 0 ? (use.at ?? catalogue.place(use.blob.id, 0)) : catalogue.place(use.blob.id, round)
     if (at === undefined) {
       onMissing(use)
       continue

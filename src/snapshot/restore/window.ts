@@ -55,6 +55,8 @@ export interface RestoreWindow {
   wanted: readonly Use[]
   /** The file that goes on in the next window, if one does. */
   readonly last: Pending | undefined
+  /** Whether none follows. */
+  readonly isEnd: boolean
   /** Files that a damaged or missing frame has spoilt in this round. */
   readonly damaged: Map<Pending, string>
 }
@@ -62,7 +64,8 @@ export interface RestoreWindow {
 export interface WindowGatherer {
   /** The window so far, when it is full; it begins anew. */
   takeIfFull(last: Pending | undefined): RestoreWindow | undefined
-  take(last: Pending | undefined): RestoreWindow
+  /** What is left; no more is to come. */
+  takeLast(): RestoreWindow
   addFile(file: RestoreFile): Pending
   /** Blobs for which the file has no room are a problem of it. */
   addBlobs(pending: Pending, blobs: Iterable<ContentBlob>): void
@@ -77,8 +80,8 @@ export function createWindowGatherer(): WindowGatherer {
   let files: Pending[] = []
   let uses: Use[] = []
   let bases = 0
-  const take = (last: Pending | undefined): RestoreWindow => {
-    const window = { files, uses, wanted: [], last, damaged: new Map<Pending, string>() }
+  const take = (last: Pending | undefined, isEnd = false): RestoreWindow => {
+    const window = { files, uses, wanted: [], last, isEnd, damaged: new Map<Pending, string>() }
     if (last !== undefined) last.isLong = true
     files = last === undefined ? [] : [last]
     uses = []
@@ -86,7 +89,7 @@ export function createWindowGatherer(): WindowGatherer {
     return window
   }
   return {
-    take,
+    takeLast: () => take(undefined, true),
     takeIfFull: (last) => (files.length >= WINDOW_FILES || uses.length >= WINDOW_BLOBS || bases >= WINDOW_BASES ? take(last) : undefined),
     addFile(file) {
       const { size, extents } = file.node
