@@ -33,7 +33,7 @@ import { idOf, owner, packEntryOf, REPOSITORY_ID } from '../repository/support.t
 import { count, randomFor, rounds } from '../support/torture.ts'
 import { fuzz } from './fuzzer.ts'
 
-const INPUTS = rounds(3, 2000) * 1000
+const INPUTS = rounds(3, 300) * 1000
 const MEMORY_LIMIT = 256 * 1024 * 1024
 const TIME_LIMIT_MS = 5000
 const SID = '0123456789abcdef'.repeat(2)
