@@ -6,7 +6,7 @@
  */
 import { BackupError, throwIfAborted } from '../util/errors.ts'
 import { toHex } from '../util/bytes.ts'
-import { NodeScanner } from './node-scanner.ts'
+import type { NodeScanner } from './node-scanner.ts'
 import type { TreeReader } from './tree-reader.ts'
 
 export interface PathGuard {
