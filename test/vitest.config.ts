@@ -6,7 +6,8 @@ export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
     environment: 'node',
-    include: ['test/**/*.test.ts'],
+    // What takes many processes at once is left to scripts/torture.
+    include: ['test/**/*.test.ts', ...(process.env['NACRE_TORTURE'] === '1' ? ['test/**/*.torture.ts'] : [])],
     globalSetup: ['test/support/services.ts'],
     pool: 'forks',
     maxWorkers: 2,

@@ -15,8 +15,9 @@ import { loadSnapshots, type MissingSnapshot } from '../snapshot/snapshots.ts'
 import { openTreeReader } from '../snapshot/tree-reader.ts'
 import { packEntries, type PackTrouble, readPacks } from './check-packs.ts'
 import { protocolFindings } from './check-protocol.ts'
-import { type SnapshotTrouble, walkSnapshots } from './check-snapshots.ts'
+import { walkSnapshots } from './check-snapshots.ts'
 import type { CheckEvent, Finding, ReadData, Sufferer } from './finding.ts'
+import { createLosses, type Losses } from './losses.ts'
 
 export interface CheckOptions {
   /** Without it, only the structure is checked. */
@@ -79,22 +80,22 @@ export async function checkRepository(repository: Repository, options: CheckOpti
 
   const packProblems = packsOfIndex(catalogue.packs(), listed)
   const trees = await openTreeReader(repository)
-  const walk = async (isGood: (blobId: Uint8Array) => boolean): Promise<SnapshotTrouble[]> => {
-    const found: SnapshotTrouble[] = []
-    for await (const trouble of walkSnapshots(trees, snapshots, { isGood, signal })) found.push(trouble)
-    return found
+  const walk = async (isGood: (blobId: Uint8Array) => boolean): Promise<Losses> => {
+    const losses = createLosses()
+    await walkSnapshots(trees, snapshots, { isGood, isStrict: options.readData !== undefined, onTrouble: losses.add, signal })
+    return losses
   }
   // Trees are walked here while the workers read packs; only if these have losses, once more.
   const reading = options.readData === undefined ? undefined : readPacks(repository, { listed: packProblems.sound, readData: options.readData, threads: options.threads, maxAgeMs: options.maxAgeMs, maxDurationMs: options.maxDurationMs, signal, onEvent: options.onEvent })
   const [read, walked] = await bothOrNeither(reading, walk((blobId) => catalogue.has(blobId)))
   const bad = badBlobs(read?.troubles ?? [])
-  const troubles = bad.isEmpty ? walked : await walk((blobId) => catalogue.locate(blobId).some((at) => !bad.has(at.pack.packId, blobId)))
+  const losses = bad.isEmpty ? walked : await walk((blobId) => catalogue.locate(blobId).some((at) => !bad.has(at.pack.packId, blobId)))
 
-  const suffering = sufferersByBlob(troubles)
-  const named = new Set<string>()
+  /** What is lost and of no pack that is told of. */
+  const unexplained = losses.ids
   const sufferersOf = (blobIds: readonly string[]): Sufferer[] => {
-    for (const blobId of blobIds) named.add(blobId)
-    return unique(blobIds.flatMap((blobId) => suffering.get(blobId) ?? []))
+    for (const blobId of blobIds) unexplained.delete(fromHex(blobId))
+    return unique(blobIds.flatMap((blobId) => losses.sufferersOf(blobId)))
   }
   for await (const { packId, code, message, ids } of withBlobs(repository, packProblems.problems, signal)) {
     const blobs = hexIds(ids)
@@ -106,11 +107,12 @@ export async function checkRepository(repository: Repository, options: CheckOpti
     const lost = lostBlobs.length === 0 ? '' : `; ${lostBlobs.length} blobs of it are lost (${fewOf(lostBlobs)})`
     report({ severity: 'error', code: 'pack_damaged', object: `packs/${packId}`, message: `${messages.slice(0, 3).join('; ')}${lost}`, suffers: sufferersOf(lostBlobs), blobs: lostBlobs, advice: ADVICE.pack })
   }
-  const missing = [...suffering].filter(([blobId]) => !named.has(blobId))
-  if (missing.length > 0) {
-    const message = `${missing.length} blobs that snapshots need are in no sound pack (${fewOf(missing.map(([id]) => id))})`
-    report({ severity: 'error', code: 'blobs_missing', object: 'index', message, suffers: unique(missing.flatMap(([, sufferers]) => sufferers)), advice: packProblems.unindexed.length > 0 ? ADVICE.blobsUnindexed : ADVICE.blobs })
+  if (unexplained.size > 0) {
+    const missing = losses.named().filter((blobId) => unexplained.has(fromHex(blobId)))
+    const message = `${unexplained.size} blobs that snapshots need are in no sound pack${missing.length === 0 ? '' : ` (${fewOf(missing)})`}`
+    report({ severity: 'error', code: 'blobs_missing', object: 'index', message, suffers: unique(missing.flatMap((blobId) => losses.sufferersOf(blobId))), advice: packProblems.unindexed.length > 0 ? ADVICE.blobsUnindexed : ADVICE.blobs })
   }
+  if (losses.isMore) options.onEvent?.({ type: 'notice', message: 'more files may suffer than are named here: of what is met again and again only the first paths are named' })
   for (const packId of packProblems.unindexed) {
     report({ severity: 'warning', code: 'pack_unindexed', object: `packs/${packId}`, message: 'no index object states this pack', suffers: [], advice: ADVICE.orphan })
   }
@@ -177,16 +179,6 @@ function badBlobs(troubles: readonly PackTrouble[]): { readonly isEmpty: boolean
     byPack.set(packId, ids)
   }
   return { isEmpty: byPack.size === 0, has: (packId, blobId) => byPack.get(packId)?.has(blobId) ?? false }
-}
-
-function sufferersByBlob(troubles: readonly SnapshotTrouble[]): Map<string, Sufferer[]> {
-  const byBlob = new Map<string, Sufferer[]>()
-  for (const { blobId, snapshotId, path, part } of troubles) {
-    const known = byBlob.get(blobId) ?? []
-    if (known.length === 0) byBlob.set(blobId, known)
-    known.push(part === undefined ? { snapshotId, path } : { snapshotId, path, part })
-  }
-  return byBlob
 }
 
 function unique(sufferers: readonly Sufferer[]): Sufferer[] {

@@ -7,7 +7,7 @@ import { nowNs } from '../util/clock.ts'
 import { BackupError, isBackupError } from '../util/errors.ts'
 import { programVersion } from '../util/version-file.ts'
 import { decodeForgotten, encodeForgotten } from '../repository/forgotten.ts'
-import { loadObject, splitName } from '../repository/objects.ts'
+import { loadObject, requireStored, splitName } from '../repository/objects.ts'
 import type { Person, Repository } from '../repository/repository.ts'
 import { filterSnapshots, resolveSnapshot, shortId, type SnapshotFilter } from '../snapshot/select.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
@@ -136,7 +136,7 @@ export async function forgetSnapshots(repository: Repository, names: readonly st
 async function createMarker(repository: Repository, name: string, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
   const { backend, keyring } = repository
   const ref = { type: 'forgotten', name } as const
-  if ((await backend.create(ref, [bytes], { signal })) === 'created') return
+  if ((await backend.create(ref, [bytes], { signal })) === 'created') return requireStored(backend, ref, bytes.length, { what: `the snapshot is not forgotten; "nacre unforget ${name.slice(name.indexOf('/') + 1)}" takes the broken marker away`, signal })
   try {
     decodeForgotten(keyring, name, await loadObject(backend, ref, signal))
   } catch (cause) {

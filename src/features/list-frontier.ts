@@ -4,6 +4,8 @@
  * need not be read. In memory is one blob a level.
  */
 
+import { BackupError } from '../util/errors.ts'
+
 /** What comes next in a list. */
 export interface Head<Name, Item> {
   /** Of a blob, its first. */
@@ -31,6 +33,8 @@ export interface FrontierOptions<Name, Item> {
    * @param below - its level must be lower, so that no list, however hostile, contains itself
    */
   load(id: Uint8Array, below: number): Promise<readonly Head<Name, Item>[]>
+  /** Below zero where the first name sorts before the second. */
+  compare(a: Name, b: Name): number
 }
 
 interface Blob<Name, Item> {
@@ -38,7 +42,8 @@ interface Blob<Name, Item> {
   next: number
 }
 
-export function createFrontier<Name, Item>({ root, noName, load }: FrontierOptions<Name, Item>): Frontier<Name, Item> {
+export function createFrontier<Name, Item>({ root, noName, load, compare }: FrontierOptions<Name, Item>): Frontier<Name, Item> {
+  let last: Name | undefined
   const stack: Blob<Name, Item>[] = [{ heads: [{ name: noName, id: root, level: Number.POSITIVE_INFINITY }], next: 0 }]
   const head = (): Head<Name, Item> | undefined => {
     for (;;) {
@@ -49,13 +54,19 @@ export function createFrontier<Name, Item>({ root, noName, load }: FrontierOptio
       stack.pop()
     }
   }
-  const skip = (): void => void stack.at(-1)!.next++
+  const skip = (): void => {
+    const { item, name } = head()!
+    if (item !== undefined) last = name
+    stack.at(-1)!.next++
+  }
   return {
     head,
     skip,
     async open() {
       const { id, level } = head()!
       const heads = await load(id!, level)
+      // A list that repeats a blob, and a hostile one could for ever, ends there.
+      if (last !== undefined && heads.length > 0 && compare(heads[0]!.name, last) <= 0) throw new BackupError('CORRUPT', 'a folder has a list with names that are out of order or twice there')
       skip()
       stack.push({ heads, next: 0 })
     },

@@ -8,7 +8,7 @@ import { BackupError } from '../util/errors.ts'
 import { programVersion } from '../util/version-file.ts'
 import { encodeMark, type Mark, type Pin, splitMarkName } from '../repository/mark.ts'
 import { loadMarks } from '../repository/marker-loader.ts'
-import { listObjects } from '../repository/objects.ts'
+import { listObjects, requireStored } from '../repository/objects.ts'
 import type { Person, Repository } from '../repository/repository.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { requireOwner } from './owner.ts'
@@ -43,7 +43,10 @@ export async function changeMarks(repository: Repository, snapshot: Snapshot, ch
     if (mark === undefined && !isBroken) return false
     const n = await nextNumber(repository, name, held?.n, signal)
     const ref = { type: 'marks', name: `${name}.${n}` } as const
-    if ((await backend.create(ref, [encodeMark(keyring, ref.name, mark ?? held?.mark ?? made)], { signal })) === 'created') return true
+    const bytes = encodeMark(keyring, ref.name, mark ?? held?.mark ?? made)
+    if ((await backend.create(ref, [bytes], { signal })) !== 'created') continue
+    await requireStored(backend, ref, bytes.length, { what: 'the snapshot is as it was; mark it again', signal })
+    return true
   }
   throw new BackupError('BACKEND_FAILED', `the snapshot is being marked by others all the time; it was given up after ${ATTEMPTS} attempts`, { retryable: true })
 }

@@ -5,7 +5,7 @@
  */
 import { BackupError, isBackupError } from '../util/errors.ts'
 import { decodeGcRecord, encodeGcRecord, type GcKind, gcName, type GcRecord, parseGcName } from './gc-record.ts'
-import { listObjects, loadObject } from './objects.ts'
+import { listObjects, loadObject, requireStored } from './objects.ts'
 import type { Repository } from './repository.ts'
 
 /** `damaged`: something stands there that is not the owner's word. */
@@ -46,8 +46,12 @@ export async function readGcRecord(repository: Repository, generation: number, k
 /** Whether this call made the record. */
 export async function createGcRecord(repository: Repository, generation: number, kind: GcKind, record: GcRecord, signal?: AbortSignal): Promise<boolean> {
   const { backend, keyring } = repository
-  const made = await backend.create({ type: 'gc', name: gcName(generation, kind) }, [encodeGcRecord(keyring, generation, kind, record)], { signal })
-  return made === 'created'
+  const ref = { type: 'gc', name: gcName(generation, kind) } as const
+  const bytes = encodeGcRecord(keyring, generation, kind, record)
+  if ((await backend.create(ref, [bytes], { signal })) !== 'created') return false
+  // Backups go by it: a plan that they cannot read would not keep them from what it condemns.
+  await requireStored(backend, ref, bytes.length, { what: 'prune stops here', signal })
+  return true
 }
 
 /**

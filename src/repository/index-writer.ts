@@ -7,6 +7,7 @@ import type { Backend } from '../backend/backend.ts'
 import type { Catalogue } from './catalogue/catalogue.ts'
 import { encodeIndex } from './index-object.ts'
 import type { Keyring } from './keyring.ts'
+import { createHashed } from './objects.ts'
 import { blobCount, type PackEntry } from './pack-entry.ts'
 
 export interface IndexWriterOptions {
@@ -80,7 +81,7 @@ export function createIndexWriter(options: IndexWriterOptions): IndexWriter {
 
 async function writeIndex(options: IndexWriterOptions, packs: readonly PackEntry[]): Promise<void> {
   const { name, bytes } = encodeIndex(options.keyring, options.keyring.group, { packs, replaces: [] })
-  await options.backend.create({ type: 'index', name }, [bytes], { signal: options.signal })
+  await createHashed(options.backend, { type: 'index', name }, bytes, { what: 'nothing refers to it; run it again', signal: options.signal })
   await options.catalogue.absorb(name, bytes.length, packs, options.isFresh())
   options.onIndexed(packs)
 }

@@ -31,8 +31,11 @@ export interface PackWriterOptions {
 }
 
 export interface PackWriter {
-  /** @param records - id ‖ length of each blob in the frame */
-  add(shape: FrameShape, bytes: Uint8Array, records: Uint8Array): void
+  /**
+   * @param records - id ‖ length of each blob in the frame
+   * @param envelope - which of the envelopes holds the frame's data key; the first, by default
+   */
+  add(shape: FrameShape, bytes: Uint8Array, records: Uint8Array, envelope?: number): void
   /** Resolves when there is room for another pack beside those that are being sent. Rejects when one failed. */
   ready(): Promise<void>
   /** Whether `ready` would resolve at once. */
@@ -97,12 +100,12 @@ export function createPackWriter(options: PackWriterOptions): PackWriter {
     get storedBytes() {
       return storedBytes
     },
-    add(shape, bytes, records) {
+    add(shape, bytes, records, envelope = 0) {
       if (isStopped) return
       throwFailure()
       const at = randomBytes(1)[0]! % OPEN_PACKS
       const pack = (open[at] ??= emptyPack(header))
-      pack.frames.push({ ...shape, offset: pack.size, blobCount: records.length / 36, envelope: 0 })
+      pack.frames.push({ ...shape, offset: pack.size, blobCount: records.length / 36, envelope })
       pack.records.push(records)
       append(pack, bytes)
       if (pack.size >= options.packBytes) close(at, false)

@@ -17,7 +17,7 @@ import { newDataKey, wrapDataKey } from './envelope.ts'
 import { SID_BYTES } from './format.ts'
 import { type GcState, readGcState } from './gc-state.ts'
 import { type LoadedIndex, loadReadableIndex } from './index-loader.ts'
-import { loadObject } from './objects.ts'
+import { loadObject, requireStored } from './objects.ts'
 import { encodeFence, encodeSnapshotRegister, looksLikeFence } from './register.ts'
 import type { Person, Repository } from './repository.ts'
 import { encodeSession } from './session-object.ts'
@@ -93,6 +93,7 @@ export async function beginSession(repository: Repository, options: SessionOptio
           return 'fenced'
         }
       }
+      await requireStored(backend, register, bytes.length, { what: `this snapshot was not saved; "nacre forget ${sid}" gives up what is left of it. Run the backup again`, signal })
       await removeSession(backend, name, repository.notice)
       return 'committed'
     },

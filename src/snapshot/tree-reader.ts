@@ -63,18 +63,24 @@ export async function openTreeReader(repository: Repository, blobs?: Pick<BlobRe
 
   const blob = async (id: Uint8Array): Promise<TreeBlob> => decodeTreeBlob(await bytesOf(id))
 
-  async function* nodes(id: Uint8Array, below = Number.POSITIVE_INFINITY): AsyncGenerator<readonly Node[]> {
+  async function* nodes(id: Uint8Array, order: Order, below = Number.POSITIVE_INFINITY): AsyncGenerator<readonly Node[]> {
     const tree = await blob(id)
     requireKind(tree, 'directory', below, id)
-    if ('nodes' in tree) yield tree.nodes
-    else if (tree.kind === 'directory') for (const child of tree.children) yield* nodes(child.id, tree.level)
+    if ('nodes' in tree) {
+      if (tree.nodes.length > 0) order(tree.nodes[0]!.name, tree.nodes.at(-1)!.name, id)
+      yield tree.nodes
+    } else if (tree.kind === 'directory') for (const child of tree.children) yield* nodes(child.id, order, tree.level)
   }
 
-  async function* scanners(id: Uint8Array, below = Number.POSITIVE_INFINITY): AsyncGenerator<NodeScanner> {
+  async function* scanners(id: Uint8Array, order: Order, below = Number.POSITIVE_INFINITY): AsyncGenerator<NodeScanner> {
     const list = openList(await bytesOf(id))
     requireLevel(list.level, below, id)
-    if ('scanner' in list) yield new NodeScanner(list.scanner, list.count)
-    else for (const child of list.children) yield* scanners(child.id, list.level)
+    if ('scanner' in list) return yield new NodeScanner(list.scanner, list.count)
+    for (const child of list.children) {
+      // Leaves are not decoded here, so what their parent says they begin with is what is looked at.
+      if (list.level === 1) order(child.firstName, child.firstName, id)
+      yield* scanners(child.id, order, list.level)
+    }
   }
 
   async function* contentLists(id: Uint8Array, below = Number.POSITIVE_INFINITY): AsyncGenerator<readonly ContentBlob[]> {
@@ -88,8 +94,8 @@ export async function openTreeReader(repository: Repository, blobs?: Pick<BlobRe
     blob,
     bytes: bytesOf,
     remember,
-    nodes: (root) => nodes(root),
-    scanners: (root) => scanners(root),
+    nodes: (root) => nodes(root, ascending()),
+    scanners: (root) => scanners(root, ascending()),
     async find(root, name) {
       let id: Uint8Array | undefined = root
       let below = Number.POSITIVE_INFINITY
@@ -107,6 +113,17 @@ export async function openTreeReader(repository: Repository, blobs?: Pick<BlobRe
       if (content.kind === 'inline') yield [...contentBlobs(content.records)]
       else yield* contentLists(content.root)
     },
+  }
+}
+
+type Order = (first: Uint8Array, last: Uint8Array, id: Uint8Array) => void
+
+/** Names must ascend over all blobs of a list: one that repeats a blob, and a hostile one could for ever, ends there. */
+function ascending(): Order {
+  let before: Uint8Array | undefined
+  return (first, last, id) => {
+    if (before !== undefined && compareBytes(before, first) >= 0) throw new BackupError('CORRUPT', `the list of tree blob ${toHex(id).slice(0, 16)} has names that are out of order or twice there`)
+    before = last
   }
 }
 

@@ -6,6 +6,7 @@
 import { BackupError, throwIfAborted } from '../util/errors.ts'
 import { escapeBytes } from '../util/posix/system-error.ts'
 import type { Node } from './node.ts'
+import { createPathGuard } from './path-guard.ts'
 import { joinPath, splitPath } from './source-paths.ts'
 import type { TreeReader } from './tree-reader.ts'
 
@@ -70,6 +71,7 @@ export interface WalkOptions {
  */
 export async function* walkTree(trees: TreeReader, tree: Uint8Array, options: WalkOptions = {}): AsyncGenerator<WalkEntry, void, undefined> {
   const { recursive = true, signal } = options
+  const guard = createPathGuard(trees, [tree], { signal })
   const stack: Open[] = [{ path: options.path ?? ROOT, lists: trees.nodes(tree), nodes: [], next: 0 }]
   while (stack.length > 0) {
     const folder = stack.at(-1)!
@@ -85,6 +87,7 @@ export async function* walkTree(trees: TreeReader, tree: Uint8Array, options: Wa
     yield entry
     if (node.subtree === undefined || !(typeof recursive === 'function' ? recursive(entry) : recursive)) continue
     if (stack.length >= DEPTH_LIMIT) throw new BackupError('CORRUPT', `a tree is deeper than ${DEPTH_LIMIT} folders`)
+    await guard.entered()
     stack.push({ path: entry.path, lists: trees.nodes(node.subtree), nodes: [], next: 0 })
   }
 }

@@ -1,48 +1,59 @@
-/** Backups that are really killed: nothing that was there suffers, and what was stored is used. */
-import { execFileSync } from 'node:child_process'
-import { appendFileSync, cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+/** Backups that are really killed, at steps of their own: nothing that was there suffers, and what was stored is used. */
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { lastJson, place, start } from '../support/nacre.ts'
 import { seededBytes } from '../support/seeded.ts'
+import { countSteps, killedAt, someStep } from '../support/stepping.ts'
+import { count, randomFor, rounds } from '../support/torture.ts'
+import { change, run, tell } from './stories.ts'
 
-const KILLS = 50
-/** By then the smaller backups of this test are over: kills fall evenly before it. */
-const LATEST_MS = 900
+const KILLS = rounds(4, 200)
+/** So many kills fall upon one repository before it begins anew. */
+const IN_A_ROW = 4
 
-test(`${KILLS} backups killed at points from start to end lose nothing`, async () => {
+test(`${KILLS} backups that are killed lose nothing, and the next one stores what is left`, async () => {
+  const random = randomFor('kill backup')
   const at = place()
-  const source = join(at.folder, 'source')
-  mkdirSync(source)
-  for (let i = 0; i < 400; i++) writeFileSync(join(source, `file-${i}`), seededBytes(`${i}`, 20_000))
-  expect(at.run('init').code).toBe(0)
-  expect(at.run('backup', source).code).toBe(0)
-  const kept = join(at.folder, 'kept')
-  cpSync(source, kept, { recursive: true })
-  let committed = 1
-  for (let kill = 0; kill < KILLS; kill++) {
-    // Something new to store each time, in many small pieces and a large one.
-    for (let i = 0; i < 20; i++) appendFileSync(join(source, `file-${(kill * 20 + i) % 400}`), `round ${kill}`)
-    writeFileSync(join(source, 'large'), seededBytes(`large ${kill}`, 12_000_000))
-    const child = start(at, 'backup', source)
-    const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
-    const timer = setTimeout(() => child.kill('SIGKILL'), 60 + (kill * LATEST_MS) / KILLS)
-    if ((await ended) === 0) committed++
-    clearTimeout(timer)
-    if (kill % 5 === 4) expect(at.run('check', '--read-data'), `after kill ${kill}`).toMatchObject({ code: 0 })
-    else expect(at.run('check'), `after kill ${kill}`).toMatchObject({ code: 0 })
+  const { source, witness, begin } = await tell(at, 0)
+  change(source, 'counted')
+  const { steps, ended } = await countSteps(at, 'backup', source, '--threads', '1')
+  expect(ended.code).toBe(0)
+  expect(steps).toBeGreaterThan(40)
+  let killed = 0
+  for (let round = 0; round < KILLS; round++) {
+    if (round % IN_A_ROW === 0) await begin()
+    change(source, `round ${round}`)
+    const step = someStep(random, steps)
+    const note = `round ${round}, killed ${step.when} step ${step.at} of ${steps}`
+    const died = await killedAt(at, step, 'backup', source, '--threads', '1')
+    count('runs')
+    if (died.signal === 'SIGKILL') {
+      killed++
+      count('kills')
+    } else expect(died.code, `${note}: ${died.stderr}`).toBe(0)
+    await witness.note()
+    await witness.expectWhole(note)
+    if (round % IN_A_ROW !== IN_A_ROW - 1 && round !== KILLS - 1) continue
+    await run(at, 'backup', source)
+    await witness.note()
+    await run(at, 'prune', '--fence')
+    await witness.expectWhole(`${note}, after a backup and a prune`)
   }
-  const listed = JSON.parse(at.run('snapshots', '--json').stdout) as { id: string }[]
-  // One that was killed after its commit counts as well.
-  expect(listed.length).toBeGreaterThanOrEqual(committed)
-  const target = join(at.folder, 'target')
-  expect(at.run('restore', `${listed[0]!.id}:${source}`, '--target', target)).toMatchObject({ code: 0 })
-  execFileSync('diff', ['-r', kept, target])
-  expect(lastJson(at.run('backup', source, '--json').stdout)).toMatchObject({ type: 'summary' })
-  rmSync(target, { recursive: true })
-  expect(at.run('restore', `latest:${source}`, '--target', target, '--verify')).toMatchObject({ code: 0 })
-  execFileSync('diff', ['-r', source, target])
-}, 1_200_000)
+  expect(killed).toBeGreaterThan(KILLS / 2)
+}, 7_200_000)
+
+test('what a backup that was killed right before its commit had stored is not stored again', async () => {
+  const at = place()
+  const { source, witness } = await tell(at, 0)
+  change(source, 'new')
+  const died = await killedAt(at, { at: 1, when: 'before', match: '/snapshots/0/.tmp-' }, 'backup', source)
+  expect(died.signal).toBe('SIGKILL')
+  const again = lastJson(await run(at, 'backup', source, '--json'))
+  expect(Number(again['data_added_stored'])).toBeLessThan(50_000)
+  await witness.note()
+  await witness.expectWhole('after the backup that went on')
+}, 120_000)
 
 test('two backups into one repository at once both succeed', async () => {
   const at = place()

@@ -18,6 +18,7 @@ import type { Node } from '../../snapshot/node.ts'
 import { absolutePath } from '../../snapshot/select.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { xattrsAt } from '../../snapshot/source-xattrs.ts'
+import { createPathGuard } from '../../snapshot/path-guard.ts'
 import { branchesOf, joinPath, type SourceBranch, sortedChildren, splitPath } from '../../snapshot/source-paths.ts'
 import { openTreeReader, type TreeReader } from '../../snapshot/tree-reader.ts'
 import { findPath, normalPath } from '../../snapshot/tree-walk.ts'
@@ -50,6 +51,7 @@ export async function* diffLive(repository: Repository, snapshot: Snapshot, path
   const left = isElsewhere && found.type === 'directory' ? { ...found, name: new Uint8Array(0) } : found
   const sides = liveSides({
     trees,
+    tree: snapshot.tree,
     hash: keyedHash(repository.keyring.blobId(snapshot.group, 'data')),
     excluder: createExcluder(options.exclude ?? []),
     ownFolders: ownFolders(repository),
@@ -64,6 +66,8 @@ export async function* diffLive(repository: Repository, snapshot: Snapshot, path
 
 interface LiveContext {
   readonly trees: TreeReader
+  /** The snapshot's. */
+  readonly tree: Uint8Array
   readonly hash: KeyedHash
   readonly excluder: Excluder
   readonly ownFolders: ReadonlyMap<string, string>
@@ -131,6 +135,7 @@ function liveSides(context: LiveContext): LiveSides {
   }
 
   return {
+    guard: createPathGuard(trees, [context.tree], { signal: options.signal }),
     async first(path, left) {
       const right = liveNode(path, AT_FDCWD, context.base, left.name)
       return right === 'unknown' ? undefined : pairOf(path, left, right, AT_FDCWD, context.base)

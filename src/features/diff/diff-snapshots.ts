@@ -8,6 +8,7 @@ import type { Repository } from '../../repository/repository.ts'
 import type { Node } from '../../snapshot/node.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { openTreeReader, type TreeReader } from '../../snapshot/tree-reader.ts'
+import { createPathGuard } from '../../snapshot/path-guard.ts'
 import { findPath, normalPath } from '../../snapshot/tree-walk.ts'
 import { differingFields } from './compare-nodes.ts'
 import type { DiffRecord } from './difference.ts'
@@ -36,7 +37,8 @@ export async function* diffSnapshots(repository: Repository, before: SnapshotSid
   const path = normalPath(before.path ?? new Uint8Array(0))
   const [left, right] = [await nodeOf(trees, before), await nodeOf(trees, after)]
   if (left === undefined && right === undefined) await findPath(trees, before.snapshot.tree, path)
-  yield* walkPairs(snapshotSides(trees, comparesIds, options), path, { left, right }, options.signal)
+  const guard = createPathGuard(trees, [left?.subtree, right?.subtree], options)
+  yield* walkPairs({ ...snapshotSides(trees, comparesIds, options), guard }, path, { left, right }, options.signal)
 }
 
 async function nodeOf(trees: TreeReader, { snapshot, path }: SnapshotSide): Promise<Node | undefined> {
@@ -48,7 +50,7 @@ async function nodeOf(trees: TreeReader, { snapshot, path }: SnapshotSide): Prom
   }
 }
 
-function snapshotSides(trees: TreeReader, comparesIds: boolean, options: DiffOptions): Sides {
+function snapshotSides(trees: TreeReader, comparesIds: boolean, options: DiffOptions): Omit<Sides, 'guard'> {
   const compare = { comparesIds, folderTimes: options.folderTimes ?? false }
   return {
     open: (_path, { left, right }) => mergeLists(trees, left?.subtree, right?.subtree),

@@ -71,6 +71,7 @@ function listOf(trees: TreeReader, root: Uint8Array | undefined): Side | undefin
   return createFrontier<Uint8Array, ScannedNode>({
     root,
     noName: NO_NAME,
+    compare: compareBytes,
     async load(id, below) {
       const list = scanDirectory(await trees.bytes(id), () => true)
       if (list.level >= below) throw new BackupError('CORRUPT', `tree blob ${toHex(id).slice(0, 16)} stands where it cannot`)

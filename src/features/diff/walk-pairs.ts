@@ -4,6 +4,7 @@
  */
 import { BackupError, throwIfAborted } from '../../util/errors.ts'
 import type { Node } from '../../snapshot/node.ts'
+import type { PathGuard } from '../../snapshot/path-guard.ts'
 import { joinPath } from '../../snapshot/source-paths.ts'
 import { DEPTH_LIMIT } from '../../snapshot/tree-walk.ts'
 import { isContentChange } from './compare-nodes.ts'
@@ -16,6 +17,8 @@ export interface Compared {
 }
 
 export interface Sides {
+  /** Of the trees that are walked. */
+  readonly guard: PathGuard
   /** What is in the folders of a pair; of one side alone where the other has no folder there. */
   open(path: Uint8Array, pair: Pair): AsyncGenerator<readonly Pair[], void, undefined>
   /** What two nodes of one type differ in. */
@@ -50,7 +53,9 @@ export async function* walkPairs(sides: Sides, path: Uint8Array, first: Pair, si
     for (let folder = stack.at(-1); folder !== undefined; folder = stack.at(-1)) {
       const pair = folder.pairs[folder.next++]
       if (pair !== undefined) {
+        const depth = stack.length
         yield* step(joinPath(folder.path, (pair.left ?? pair.right!).name), pair)
+        if (stack.length > depth) await sides.guard.entered()
         continue
       }
       throwIfAborted(signal)

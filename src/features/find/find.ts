@@ -9,6 +9,7 @@ import { textOfBytes } from '../../util/text-bytes.ts'
 import type { Repository } from '../../repository/repository.ts'
 import type { Node } from '../../snapshot/node.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
+import { createPathGuard } from '../../snapshot/path-guard.ts'
 import { joinPath } from '../../snapshot/source-paths.ts'
 import type { ScannedNode } from '../../snapshot/tree-scan.ts'
 import { openTreeReader } from '../../snapshot/tree-reader.ts'
@@ -50,6 +51,7 @@ export async function* findNames<S extends Pick<Snapshot, 'tree'>>(repository: R
   }
   const roots = holdersOf(snapshots.map(({ tree }, i) => ({ list: tree, snapshots: [i] })))
   const stack: Folder[] = roots.length === 0 ? [] : [open(Uint8Array.of(0x2f), roots)]
+  const guard = createPathGuard(trees, roots.map(({ list }) => list), { signal })
   for (let folder = stack.at(-1); folder !== undefined; folder = stack.at(-1)) {
     const name = folder.found[folder.next++]
     if (name === undefined) {
@@ -64,6 +66,7 @@ export async function* findNames<S extends Pick<Snapshot, 'tree'>>(repository: R
     for (const { node, holders } of versions.matches) yield { path, node, snapshots: holders.map((i) => snapshots[i]!) }
     if (versions.below.length === 0 || !matcher.mayMatchBelow(folderText(path))) continue
     if (stack.length >= DEPTH_LIMIT) throw new BackupError('CORRUPT', `a tree is deeper than ${DEPTH_LIMIT} folders`)
+    await guard.entered()
     stack.push(open(path, versions.below))
   }
 }

@@ -37,7 +37,7 @@ export async function* mergeVersions(trees: TreeReader, lists: readonly Uint8Arr
     shared.set(key, heads)
     return heads
   }
-  const frontiers = lists.map((root) => createFrontier<string, ScannedNode>({ root, noName: '', load }))
+  const frontiers = lists.map((root) => createFrontier<string, ScannedNode>({ root, noName: '', load, compare: (a, b) => (a < b ? -1 : a > b ? 1 : 0) }))
   let found: NameVersions[] = []
   for (;;) {
     const least = leastName(frontiers)

@@ -7,7 +7,7 @@
  */
 import { throwIfAborted } from '../../util/errors.ts'
 import { encodeIndex } from '../../repository/index-object.ts'
-import { splitName } from '../../repository/objects.ts'
+import { createHashed, splitName } from '../../repository/objects.ts'
 import type { PackEntry } from '../../repository/pack-entry.ts'
 import type { Repository } from '../../repository/repository.ts'
 import type { StatedIndex, StatedObject } from '../../repository/stated-index.ts'
@@ -32,7 +32,7 @@ export async function replaceIndexObjects(repository: Repository, index: StatedI
     const damaged = index.objects.filter((object) => object.isDamaged && object.group === group)
     const replaces = [...bin, ...damaged].map((object) => splitName(object.name).id)
     const { name, bytes } = encodeIndex(repository.keyring, group, { packs: [...packs.values()], replaces })
-    await repository.backend.create({ type: 'index', name }, [bytes], { signal })
+    await createHashed(repository.backend, { type: 'index', name }, bytes, { what: 'no pack was deleted; the next prune finishes this one', signal })
   }
 }
 

@@ -1,22 +1,23 @@
 /**
- * Writing anew what is used of packs that are mostly not. A pack that does not open where it is used
- * stays: prune is no repair.
+ * Writing anew what is used of packs that are mostly not. Frames are read and opened by workers, some
+ * at once. One of which all blobs are used is moved as it is sealed; of others the blobs go into new
+ * frames. A pack that does not open where it is used stays: prune is no repair.
  */
-import { createDecompressor } from '../../codec/zstd.ts'
-import { keyedHash } from '../../crypto/hash.ts'
 import { BitSet } from '../../util/bit-set.ts'
-import { dataView, equalBytes } from '../../util/bytes.ts'
-import { BackupError, isBackupError, throwIfAborted } from '../../util/errors.ts'
-import { openDataKeys } from '../../repository/blob-reader.ts'
-import { type BlobCopier, openBlobCopier } from '../../repository/blob-copier.ts'
-import { type BlobType, ID_BYTES } from '../../repository/format.ts'
-import { openFrame } from '../../repository/frame.ts'
-import { BLOB_RECORD_BYTES, type FrameEntry, type PackEntry } from '../../repository/pack-entry.ts'
+import { dataView, toHex } from '../../util/bytes.ts'
+import { isBackupError } from '../../util/errors.ts'
+import { mapOrdered } from '../../util/map-ordered.ts'
+import { type DataKeys, openDataKeys } from '../../repository/blob-reader.ts'
+import { openBlobCopier } from '../../repository/blob-copier.ts'
+import type { DataKey } from '../../repository/envelope.ts'
+import { ID_BYTES } from '../../repository/format.ts'
+import { BLOB_RECORD_BYTES, type PackEntry } from '../../repository/pack-entry.ts'
 import type { PackVerifier } from '../../repository/pack-verifier.ts'
 import type { Repository } from '../../repository/repository.ts'
 import type { Session } from '../../repository/session.ts'
 import type { StatedIndex } from '../../repository/stated-index.ts'
 import type { Proposal } from './propose.ts'
+import { framesOf, type OpenedFrame, openFrameOpener, type WantedFrame } from './open-frames.ts'
 import type { PruneEvent } from './types.ts'
 import type { GroupUse } from './used.ts'
 
@@ -42,31 +43,81 @@ export interface Repacked {
 
 /** @throws {BackupError} BACKEND_NOT_FOUND - a pack is gone, and another prune has planned since */
 export async function repack(repository: Repository, session: Session, options: RepackOptions): Promise<Repacked> {
-  const { index, use, proposal } = options
+  const { index, use, proposal, signal } = options
   const { group } = repository.keyring
   const sources = new Set(proposal.repack.map((pack) => pack.packId))
   const elsewhere = await blobsThatStay(options, group, sources)
+  const dataKeys = openDataKeys(repository)
   await using copier = await openBlobCopier(repository, session, {
     threads: options.threads,
     verifier: options.verifier,
-    signal: options.signal,
+    dataKeys: await keysOf(index, group, sources, dataKeys),
+    signal,
     onWritten: (bytes) => options.onEvent?.({ type: 'bytes', bytes }),
   })
-  const opener = frameOpener(repository, group, options.signal)
-  const emptied: string[] = []
-  for await (const entry of index.entries(group)) {
-    if (!sources.delete(entry.packId)) continue
-    throwIfAborted(options.signal)
-    const needs = (at: number): boolean => {
-      const slot = use.table.find(entry.blobs, at)
-      return use.used.has(slot) && !elsewhere.has(slot)
+  await using opener = await openFrameOpener(repository, { group, threads: options.threads, dataKeys, signal })
+  const seen = new Set<string>()
+  const problems = new Map<string, string>()
+
+  async function* wantedFrames(): AsyncGenerator<WantedFrame> {
+    for await (const entry of index.entries(group)) {
+      if (!sources.has(entry.packId) || seen.has(entry.packId)) continue
+      seen.add(entry.packId)
+      for (const found of framesOf(entry)) {
+        if (problems.has(entry.packId)) break
+        const wanted: number[] = []
+        for (let at = found.from; at < found.to; at += BLOB_RECORD_BYTES) {
+          const slot = use.table.find(entry.blobs, at)
+          // Claimed at once: should the frame not open, deciding finds that no good copy of it stays, and rescues one.
+          if (use.used.has(slot) && elsewhere.add(slot)) wanted.push(at)
+        }
+        if (wanted.length > 0) yield { entry, ...found, wanted }
+      }
     }
-    const problem = await copyPack(entry, { opener, copier, needs, isOvertaken: options.isOvertaken, copied: (at) => elsewhere.add(use.table.find(entry.blobs, at)) })
-    if (problem === undefined) emptied.push(entry.packId)
-    else options.onEvent?.({ type: 'kept', object: `packs/${entry.packId}`, reason: `it cannot be read whole (${problem}); "nacre check --read-data" tells what suffers` })
+  }
+
+  const open = async (frame: WantedFrame): Promise<{ frame: WantedFrame; opened: OpenedFrame | undefined }> => {
+    try {
+      return { frame, opened: await opener.open(frame) }
+    } catch (error) {
+      if (!isBackupError(error) || !['CORRUPT', 'BACKEND_NOT_FOUND', 'BACKEND_TRUNCATED'].includes(error.code)) throw error
+      if (error.code === 'BACKEND_NOT_FOUND' && (await options.isOvertaken())) throw error
+      if (!problems.has(frame.entry.packId)) problems.set(frame.entry.packId, error.message)
+      return { frame, opened: undefined }
+    }
+  }
+  const isMoved = ({ frame, wanted }: WantedFrame, { key }: OpenedFrame): boolean =>
+    wanted.length === frame.blobCount && frame.plainBytes * 2 >= repository.config.frameBytes && copier.canMove(key)
+
+  for await (const { frame, opened } of mapOrdered(wantedFrames(), { concurrency: 2 * Math.max(1, options.threads), signal }, open)) {
+    if (opened === undefined) continue
+    const { entry, from, to } = frame
+    if (isMoved(frame, opened)) await copier.move(frame.frame, opened.key, opened.sealed, entry.blobs.slice(from, to))
+    else await copier.add(frame.frame.blobType, ...chosenBlobs(entry.blobs, { from, to }, opened.plaintext, new Set(frame.wanted)))
   }
   await copier.finish()
-  return { emptied, written: [...copier.written] }
+  for (const [packId, problem] of problems) options.onEvent?.({ type: 'kept', object: `packs/${packId}`, reason: `it cannot be read whole (${problem}); "nacre check --read-data" tells what suffers` })
+  return { emptied: [...seen].filter((packId) => !problems.has(packId)), written: [...copier.written] }
+}
+
+/** Data keys of the packs, those of the most packs first. */
+async function keysOf(index: StatedIndex, group: number, sources: ReadonlySet<string>, dataKeys: DataKeys): Promise<DataKey[]> {
+  const counts = new Map<string, { readonly key: DataKey; packs: number }>()
+  for await (const entry of index.entries(group)) {
+    if (!sources.has(entry.packId)) continue
+    for (const envelope of new Set(entry.frames.map((frame) => frame.envelope))) {
+      try {
+        const key = dataKeys.of({ pack: { ...entry, group, indexNumber: 0 }, envelope })
+        const count = counts.get(toHex(key.id)) ?? { key, packs: 0 }
+        counts.set(toHex(key.id), count)
+        count.packs++
+      } catch (error) {
+        // It will be told of when a frame of it is opened.
+        if (!isBackupError(error, 'CORRUPT')) throw error
+      }
+    }
+  }
+  return [...counts.values()].sort((a, b) => b.packs - a.packs).map(({ key }) => key)
 }
 
 /** Used blobs that lie in a pack that stays need not be copied. */
@@ -78,66 +129,6 @@ async function blobsThatStay({ index, listed, use, proposal }: RepackOptions, gr
     for (let at = 0; at < entry.blobs.length; at += BLOB_RECORD_BYTES) stay.add(use.table.find(entry.blobs, at))
   }
   return stay
-}
-
-interface Opener {
-  /** The frame's plaintext; each blob in it is what its id says. */
-  open(entry: PackEntry, frame: FrameEntry, records: Uint8Array): Promise<Uint8Array>
-}
-
-function frameOpener(repository: Repository, group: number, signal: AbortSignal | undefined): Opener {
-  const { backend, keyring } = repository
-  const decompressor = createDecompressor()
-  const dataKeys = openDataKeys(repository)
-  const hashes = { data: keyedHash(keyring.blobId(group, 'data')), tree: keyedHash(keyring.blobId(group, 'tree')) }
-  return {
-    async open(entry, frame, records) {
-      const key = dataKeys.of({ pack: { ...entry, group, indexNumber: 0 }, envelope: frame.envelope })
-      const sealed = await backend.load({ type: 'packs', name: entry.packId }, { offset: frame.offset, length: frame.storedBytes }, { signal })
-      const plaintext = openFrame(keyring.repositoryId, key, frame, sealed, decompressor)
-      const view = dataView(records)
-      let start = 0
-      for (let at = 0; at < records.length; at += BLOB_RECORD_BYTES) {
-        const end = start + view.getUint32(at + ID_BYTES, true)
-        if (!equalBytes(hashes[frame.blobType](plaintext.subarray(start, end)), records.subarray(at, at + ID_BYTES))) throw new BackupError('CORRUPT', 'a blob has other bytes than its id says')
-        start = end
-      }
-      return plaintext
-    },
-  }
-}
-
-interface CopyOptions {
-  readonly opener: Opener
-  readonly copier: BlobCopier
-  /** Whether the blob whose record stands there must be copied. */
-  readonly needs: (at: number) => boolean
-  readonly copied: (at: number) => void
-  readonly isOvertaken: () => Promise<boolean>
-}
-
-/** What keeps the pack from being emptied, if anything does. */
-async function copyPack(entry: PackEntry, { opener, copier, needs, copied, isOvertaken }: CopyOptions): Promise<string | undefined> {
-  let at = 0
-  for (const frame of entry.frames) {
-    const end = at + frame.blobCount * BLOB_RECORD_BYTES
-    const wanted: number[] = []
-    for (let record = at; record < end; record += BLOB_RECORD_BYTES) if (needs(record)) wanted.push(record)
-    if (wanted.length > 0) {
-      let plaintext: Uint8Array
-      try {
-        plaintext = await opener.open(entry, frame, entry.blobs.subarray(at, end))
-      } catch (error) {
-        if (!isBackupError(error) || !['CORRUPT', 'BACKEND_NOT_FOUND', 'BACKEND_TRUNCATED'].includes(error.code)) throw error
-        if (error.code === 'BACKEND_NOT_FOUND' && (await isOvertaken())) throw error
-        return error.message
-      }
-      await copier.add(frame.blobType satisfies BlobType, ...chosenBlobs(entry.blobs, { from: at, to: end }, plaintext, new Set(wanted)))
-      wanted.forEach(copied)
-    }
-    at = end
-  }
-  return undefined
 }
 
 /** Bytes and records of the wanted blobs of a frame, in memory that can be handed on. */

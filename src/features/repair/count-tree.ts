@@ -1,6 +1,8 @@
-/** How much lies in a tree, as far as anybody can count it: a hostile one may hold any number of paths. */
+/** How much lies in a tree: each list is counted once, for a hostile tree may hold any number of paths. */
+import { toHex } from '../../util/bytes.ts'
+import { throwIfAborted } from '../../util/errors.ts'
 import type { TreeReader } from '../../snapshot/tree-reader.ts'
-import { walkTree } from '../../snapshot/tree-walk.ts'
+import { DEPTH_LIMIT } from '../../snapshot/tree-walk.ts'
 
 export interface TreeCount {
   /** All that is no folder. */
@@ -10,20 +12,40 @@ export interface TreeCount {
   readonly newestNs: bigint | undefined
 }
 
-const ENTRIES_LIMIT = 20_000_000
 const NS = 1_000_000_000n
 
-/** undefined when it has more entries than can be counted. */
+/** undefined when it has more than a number can count. */
 export async function countTree(trees: TreeReader, tree: Uint8Array, signal?: AbortSignal): Promise<TreeCount | undefined> {
-  let [entries, files, bytes] = [0, 0, 0]
-  let newestNs: bigint | undefined
-  for await (const { node } of walkTree(trees, tree, { signal })) {
-    if (++entries > ENTRIES_LIMIT) return undefined
-    const changedNs = BigInt(node.ctimeS) * NS + BigInt(node.ctimeNs)
-    if (newestNs === undefined || changedNs > newestNs) newestNs = changedNs
-    if (node.type === 'directory') continue
-    files++
-    bytes += node.size
+  const known = new Map<string, TreeCount>()
+
+  const count = async (root: Uint8Array, depth: number): Promise<TreeCount> => {
+    const key = toHex(root)
+    const before = known.get(key)
+    if (before !== undefined) return before
+    throwIfAborted(signal)
+    let [files, bytes, newestNs]: [number, number, bigint | undefined] = [0, 0, undefined]
+    const notice = (timeNs: bigint | undefined): void => {
+      if (timeNs !== undefined && (newestNs === undefined || timeNs > newestNs)) newestNs = timeNs
+    }
+    for await (const nodes of trees.nodes(root)) {
+      for (const node of nodes) {
+        notice(BigInt(node.ctimeS) * NS + BigInt(node.ctimeNs))
+        if (node.type !== 'directory') {
+          files++
+          bytes += node.size
+        } else if (node.subtree !== undefined && depth < DEPTH_LIMIT) {
+          const below = await count(node.subtree, depth + 1)
+          files += below.files
+          bytes += below.bytes
+          notice(below.newestNs)
+        }
+      }
+    }
+    const counted = { files, bytes, newestNs }
+    known.set(key, counted)
+    return counted
   }
-  return { files, bytes, newestNs }
+
+  const counted = await count(tree, 0)
+  return Number.isSafeInteger(counted.files) && Number.isSafeInteger(counted.bytes) ? counted : undefined
 }

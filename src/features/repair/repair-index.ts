@@ -11,7 +11,7 @@ import { mapOrdered } from '../../util/map-ordered.ts'
 import { readNewestGeneration } from '../../repository/gc-generations.ts'
 import { encodeIndex } from '../../repository/index-object.ts'
 import { listPacks } from '../../repository/index-loader.ts'
-import { splitName } from '../../repository/objects.ts'
+import { createHashed, splitName } from '../../repository/objects.ts'
 import { type OwnEntry, loadPackEntry } from '../../repository/pack-directory.ts'
 import { blobCount, type PackEntry } from '../../repository/pack-entry.ts'
 import type { Repository } from '../../repository/repository.ts'
@@ -102,7 +102,7 @@ function indexWriter({ backend, keyring }: Repository, damaged: readonly string[
     const packs = waiting.get(group)?.packs ?? []
     waiting.delete(group)
     const { name, bytes } = encodeIndex(keyring, group, { packs, replaces })
-    await backend.create({ type: 'index', name }, [bytes], { signal })
+    await createHashed(backend, { type: 'index', name }, bytes, { what: 'nothing refers to it; run the repair again', signal })
     written++
   }
   return {

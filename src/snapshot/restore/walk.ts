@@ -4,6 +4,7 @@ import { BackupError } from '../../util/errors.ts'
 import { escapeBytes } from '../../util/posix/system-error.ts'
 import { createExcluder } from '../exclude.ts'
 import type { Node } from '../node.ts'
+import { createPathGuard } from '../path-guard.ts'
 import { joinPath, splitPath } from '../source-paths.ts'
 import type { TreeReader } from '../tree-reader.ts'
 
@@ -55,6 +56,7 @@ export async function* walkSelection(trees: TreeReader, selection: Selection, is
   const includer = selection.include.length === 0 ? undefined : createExcluder(selection.include)
   const hasPatterns = excluder !== undefined || includer !== undefined
   const { stripComponents } = selection
+  const guard = createPathGuard(trees, [selection.tree])
   /** Names in the target's own folder, where several folders may meet there. */
   const first = new Set<string>()
   const stack: Open[] = []
@@ -114,7 +116,9 @@ export async function* walkSelection(trees: TreeReader, selection: Selection, is
   while (stack.length > 0) {
     const folder = stack.at(-1)!
     if (folder.next < folder.nodes.length) {
+      const depth = stack.length
       visit(folder.nodes[folder.next++]!, folder.shown, folder.path)
+      if (stack.length > depth) await guard.entered()
     } else {
       const list = await folder.lists.next()
       folder.nodes = list.done === true ? [] : list.value
