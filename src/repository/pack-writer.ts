@@ -15,7 +15,7 @@ import { release } from '../util/release.ts'
 import type { DataKey, Envelope } from './envelope.ts'
 import type { FrameShape } from './frame.ts'
 import { encodePackHeader, encodePackTail } from './pack.ts'
-import type { FrameEntry, PackEntry } from './pack-entry.ts'
+import { BLOB_RECORD_BYTES, type FrameEntry, type PackEntry } from './pack-entry.ts'
 
 export interface PackWriterOptions {
   readonly backend: Backend
@@ -44,6 +44,11 @@ export interface PackWriter {
   readonly storedBytes: number
 }
 
+/**
+ * Of very short blobs a pack would hold millions. What tells of each is in memory until an index
+ * object states it, so a pack ends with so many, however small it is.
+ */
+export const BLOBS_IN_PACK = 50_000
 const OPEN_PACKS = 2
 const UPLOADS_WAITING = 2
 
@@ -54,6 +59,7 @@ interface OpenPack {
   readonly records: Uint8Array[]
   readonly hash: RunningHash
   size: number
+  blobs: number
 }
 
 export function createPackWriter(options: PackWriterOptions): PackWriter {
@@ -95,10 +101,11 @@ export function createPackWriter(options: PackWriterOptions): PackWriter {
       throwFailure()
       const at = randomBytes(1)[0]! % OPEN_PACKS
       const pack = (open[at] ??= emptyPack(header))
-      pack.frames.push({ ...shape, offset: pack.size, blobCount: records.length / 36, envelope: 0 })
+      pack.frames.push({ ...shape, offset: pack.size, blobCount: records.length / BLOB_RECORD_BYTES, envelope: 0 })
       pack.records.push(records)
       append(pack, bytes)
-      if (pack.size >= options.packBytes) close(at, false)
+      pack.blobs += records.length / BLOB_RECORD_BYTES
+      if (pack.size >= options.packBytes || pack.blobs >= BLOBS_IN_PACK) close(at, false)
     },
     isReady: () => failure === undefined && uploads.size < UPLOADS_WAITING,
     async ready() {
@@ -118,7 +125,7 @@ export function createPackWriter(options: PackWriterOptions): PackWriter {
 }
 
 function emptyPack(header: Uint8Array): OpenPack {
-  const pack: OpenPack = { header, parts: [], frames: [], records: [], hash: runningSha256(), size: 0 }
+  const pack: OpenPack = { header, parts: [], frames: [], records: [], hash: runningSha256(), size: 0, blobs: 0 }
   append(pack, header)
   return pack
 }
