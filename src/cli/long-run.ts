@@ -1,6 +1,6 @@
 /**
  * A command that runs for long may well collect garbage more often. V8 lets 20 MB that are in use
- * grow to 80 before it looks; told to look at half as much again, a backup of a million files stays
+ * grow to 80 before it looks; told to look at a third more, a backup of a million files stays
  * some 40 MiB smaller. Most commands are over before that matters.
  */
 import { setFlagsFromString } from 'node:v8'
@@ -8,5 +8,5 @@ import { setFlagsFromString } from 'node:v8'
 const LONG_MS = 3000
 
 export function expectLongRun(): void {
-  setTimeout(() => setFlagsFromString('--heap-growing-percent=50'), LONG_MS).unref()
+  setTimeout(() => setFlagsFromString('--heap-growing-percent=30'), LONG_MS).unref()
 }

@@ -19,8 +19,8 @@ export type { DirectoryEntry, EntryType } from './file-stat.ts'
 const RECORDS_BYTES = 131_072
 /** The least that the system makes of an entry, whatever its name. */
 const RECORD_BYTES = 24
-/** A million names of 20 bytes are in memory at once; of more, one half is read anew later. */
-const NAMES_BYTES = 32 * 1024 * 1024
+/** Some 400,000 names of 20 bytes are in memory at once; a folder of a million is read a few times. */
+const NAMES_BYTES = 12 * 1024 * 1024
 const SEEK_SET = 0
 let records: Buffer | undefined
 let lengths = new Uint16Array(0)
