@@ -18,7 +18,8 @@ export class NameTable {
   #count = 0
 
   constructor(roomBytes: number, roomNames: number) {
-    this.#bytes = Buffer.allocUnsafeSlow(roomBytes)
+    // Of most folders it is a piece of Node's own pool, which costs next to nothing.
+    this.#bytes = Buffer.allocUnsafe(roomBytes)
     this.#starts = new Uint32Array(roomNames)
   }
 
@@ -44,7 +45,8 @@ export class NameTable {
   }
 
   sort(): void {
-    const spare = this.#count <= FEW ? NO_SPARE : new Uint32Array(this.#count)
+    if (this.#count <= FEW) return insertNames(this.#bytes, this.#starts, 0, this.#count, 0)
+    const spare = new Uint32Array(this.#count)
     sortNames({ bytes: this.#bytes, starts: this.#starts, spare, counts: [] }, 0, this.#count, 0)
     release(new Uint8Array(spare.buffer))
   }
@@ -104,8 +106,6 @@ export class NameTable {
     this.#starts = starts
   }
 }
-
-const NO_SPARE = new Uint32Array(0)
 
 /** How the name that stands there, with a NUL behind it, sorts against another: below zero, zero or above. */
 export function compareName(bytes: Uint8Array, start: number, name: Uint8Array): number {
