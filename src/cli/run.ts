@@ -8,6 +8,7 @@ import { display } from './display.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
 import { createOutput, type Output } from './output.ts'
 import { helpOf } from './help.ts'
+import { expectLongRun } from './long-run.ts'
 import { parseArguments } from './parse.ts'
 import { placeSettings } from './place-settings.ts'
 import { readPassword, takeSecretsFromEnvironment } from './password.ts'
@@ -17,6 +18,7 @@ import { hasStdoutFailed, outliveReader } from './stdout.ts'
 
 export async function runCommand(name: CommandName, argv: readonly string[]): Promise<number> {
   takeSecretsFromEnvironment()
+  expectLongRun()
   const isJson = argv.includes('--json')
   let output = createOutput({ json: isJson, quiet: false, verbose: argv.includes('-v') || argv.includes('--verbose') })
   process.on('uncaughtException', (error) => process.exit(report(error, output)))

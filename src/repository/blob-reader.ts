@@ -34,7 +34,7 @@ export async function openBlobReader(repository: Repository): Promise<BlobReader
   const frames = new Lru<string, Uint8Array>(FRAMES_HELD_BYTES, (frame) => frame.length)
   const decompressor = createDecompressor()
   const hashes = new Map<string, KeyedHash>()
-  let reloaded = false
+  let reloading: Promise<unknown> | undefined
 
   const hashOf = (type: BlobType, group: number): KeyedHash => {
     const name = `${type} ${group}`
@@ -75,12 +75,11 @@ export async function openBlobReader(repository: Repository): Promise<BlobReader
     async load(type, id) {
       const found = await tryLocations(type, id)
       if (found instanceof Uint8Array) return found
-      if (!reloaded) {
-        reloaded = true
-        await loadReadableIndex(repository, { referring: 'as before' })
-        const again = await tryLocations(type, id)
-        if (again instanceof Uint8Array) return again
-      }
+      // Once for all who miss something meanwhile: they wait for it as well.
+      reloading ??= loadReadableIndex(repository, { referring: 'as before' })
+      await reloading
+      const again = await tryLocations(type, id)
+      if (again instanceof Uint8Array) return again
       throw found ?? new BackupError('BLOB_MISSING', `${type} blob ${toHex(id).slice(0, 16)} is in no pack that the index knows; "nacre check" tells what suffers`)
     },
   }

@@ -66,7 +66,8 @@ async function readRecord(repository: Repository, generation: number, kind: 'pla
     const record = decodeGcRecord(repository.keyring, generation, kind, bytes)
     // Of earlier ones nobody will ask again.
     if (remembered === undefined) await rows.clear('gc')
-    rows.put('gc', utf8(name), bytes)
+    // The record may look into the bytes; those of the row are given back once they are written.
+    rows.put('gc', utf8(name), bytes.slice())
     return record
   } catch (error) {
     if (!isBackupError(error, 'CORRUPT')) throw error

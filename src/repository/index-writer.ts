@@ -32,7 +32,7 @@ export interface IndexWriter {
 }
 
 const PACKS_PER_INDEX = 8
-const BLOBS_PER_INDEX = 200_000
+const BLOBS_PER_INDEX = 100_000
 
 export function createIndexWriter(options: IndexWriterOptions): IndexWriter {
   let waiting: PackEntry[] = []

@@ -15,7 +15,7 @@ import { release } from '../util/release.ts'
 import type { DataKey, Envelope } from './envelope.ts'
 import type { FrameShape } from './frame.ts'
 import { encodePackHeader, encodePackTail } from './pack.ts'
-import type { FrameEntry, PackEntry } from './pack-entry.ts'
+import { BLOB_RECORD_BYTES, type FrameEntry, type PackEntry } from './pack-entry.ts'
 
 export interface PackWriterOptions {
   readonly backend: Backend
@@ -47,6 +47,11 @@ export interface PackWriter {
   readonly storedBytes: number
 }
 
+/**
+ * Of very short blobs a pack would hold millions. What tells of each is in memory until an index
+ * object states it, so a pack ends with so many, however small it is.
+ */
+export const BLOBS_IN_PACK = 50_000
 const OPEN_PACKS = 2
 /** Packs that are being sent: one more where each waits for answers from afar. */
 const SENDS_WAITING = { near: 2, remote: 3 } as const
@@ -58,6 +63,7 @@ interface OpenPack {
   readonly records: Uint8Array[]
   readonly hash: RunningHash
   size: number
+  blobs: number
 }
 
 export function createPackWriter(options: PackWriterOptions): PackWriter {
@@ -105,10 +111,11 @@ export function createPackWriter(options: PackWriterOptions): PackWriter {
       throwFailure()
       const at = randomBytes(1)[0]! % OPEN_PACKS
       const pack = (open[at] ??= emptyPack(header))
-      pack.frames.push({ ...shape, offset: pack.size, blobCount: records.length / 36, envelope })
+      pack.frames.push({ ...shape, offset: pack.size, blobCount: records.length / BLOB_RECORD_BYTES, envelope })
       pack.records.push(records)
       append(pack, bytes)
-      if (pack.size >= options.packBytes) close(at, false)
+      pack.blobs += records.length / BLOB_RECORD_BYTES
+      if (pack.size >= options.packBytes || pack.blobs >= BLOBS_IN_PACK) close(at, false)
     },
     isReady: () => failure === undefined && sends.size < sendsWaiting,
     async ready() {
@@ -129,7 +136,7 @@ export function createPackWriter(options: PackWriterOptions): PackWriter {
 }
 
 function emptyPack(header: Uint8Array): OpenPack {
-  const pack: OpenPack = { header, parts: [], frames: [], records: [], hash: runningSha256(), size: 0 }
+  const pack: OpenPack = { header, parts: [], frames: [], records: [], hash: runningSha256(), size: 0, blobs: 0 }
   append(pack, header)
   return pack
 }

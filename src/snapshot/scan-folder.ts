@@ -2,7 +2,8 @@
  * The folders of a walk over the source, and where each entry of one really lies: folders are opened
  * below one another by descriptor, so a name exchanged for a link meanwhile leads nowhere.
  */
-import { type DirectoryEntry, listEntries } from '../util/posix/directory.ts'
+import { compareBytes } from '../util/bytes.ts'
+import { type DirectoryEntry, type EntryList, listEntries } from '../util/posix/directory.ts'
 import { AT_FDCWD, close, openAt, OPEN_DIRECTORY, O_DIRECTORY, O_NOATIME, O_RDONLY } from '../util/posix/open.ts'
 import { type FileStat, fstat, statAt } from '../util/posix/stat.ts'
 import { PosixError } from '../util/posix/system-error.ts'
@@ -80,29 +81,64 @@ export function rootFolder(walk: Walk): Folder {
 
 /** What of a folder is walked: all of it, or the branches that lead down to what is wanted. */
 function listed(walk: Walk, branch: SourceBranch | undefined, fd: number, path: Uint8Array, above: FolderFilter | undefined): Pick<Folder, 'entries' | 'filter'> {
-  if (branch !== undefined && !branch.isWhole) return { ...branchEntries(branch), filter: undefined }
-  const entries = listEntries(fd)
-  const folder = { fd, path, names: entries }
+  if (branch !== undefined && isOnTheWay(branch)) return { ...branchEntries(branch), filter: undefined }
+  const names = listEntries(fd)
+  const entries = branch === undefined ? names : withBranches(names, branch)
+  const folder = { fd, path, names }
   return { entries, filter: above === undefined ? walk.options.filter.begin(folder) : above.enter(folder) }
 }
 
 function branchEntries(branch: SourceBranch): Pick<Folder, 'entries'> {
-  const children = sortedChildren(branch).map((child): Coming => ({ name: Buffer.from(child.name), type: 'unknown', branch: child }))
+  const children = sortedChildren(branch).map(comingOf)
   let at = 0
   return { entries: { next: () => children[at++] } }
 }
 
-function isOnTheWay(entry: Coming): boolean {
-  return entry.branch !== undefined && !entry.branch.isWhole
+function comingOf(branch: SourceBranch): Coming {
+  return { name: Buffer.from(branch.name), type: 'unknown', branch }
+}
+
+/** All of a folder, and in its place what is shown there and lies elsewhere. */
+function withBranches(names: EntryList, branch: SourceBranch): Folder['entries'] {
+  const shown = sortedChildren(branch).filter(leadsElsewhere)
+  if (shown.length === 0) return names
+  let entry = names.next()
+  let at = 0
+  const next = (): DirectoryEntry | undefined => {
+    const taken = entry
+    entry = names.next()
+    return taken
+  }
+  return {
+    next() {
+      const child = shown[at]
+      const order = child === undefined ? -1 : entry === undefined ? 1 : compareBytes(entry.name, child.name)
+      if (order < 0) return next()
+      if (order === 0) next()
+      at++
+      return comingOf(child!)
+    },
+  }
+}
+
+/** Whether the branch only leads to what is wanted. */
+function isOnTheWay(branch: SourceBranch | undefined): boolean {
+  return branch !== undefined && !branch.isWhole && !branch.isWithin
 }
 
 export function statEntry(walk: Walk, folder: Folder, entry: Coming, place: Place): FileStat | undefined {
+  const { branch } = entry
+  const leads = branch !== undefined && !branch.isWhole && leadsElsewhere(branch)
+  if (leads && branch.isWithin && folder.source === undefined) return MADE_UP
   try {
     // Above what is wanted, a link to a folder stands for the folder: the path was given so. What is
     // shown elsewhere is given by its path as well.
-    return statAt(place.dirFd, place.name, { follow: isOnTheWay(entry) || entry.branch?.real !== undefined })
+    const stat = statAt(place.dirFd, place.name, { follow: isOnTheWay(branch) || branch?.real !== undefined })
+    if (!leads || stat.type === 'directory') return stat
+    if (branch.isWithin) walk.options.onProblem({ path: joinPath(folder.path, entry.name), code: 'ENOTDIR', message: `it is a ${stat.type} and is left out: something else is shown below it, so it is a folder in the snapshot` })
+    return MADE_UP
   } catch (error) {
-    if (isOnTheWay(entry) && leadsElsewhere(entry.branch!) && error instanceof PosixError && error.code === 'ENOENT') return MADE_UP
+    if (leads && error instanceof PosixError && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return MADE_UP
     walk.problem(joinPath(folder.path, entry.name), error)
     return undefined
   }
@@ -126,11 +162,12 @@ export function openFolder(walk: Walk, above: Folder, entry: Coming, place: Plac
   let contents = EMPTY
   let isAligned = parent !== undefined && options.trustsParent
   try {
-    const follows = isOnTheWay(entry) || entry.branch?.real !== undefined
+    const follows = isOnTheWay(entry.branch) || entry.branch?.real !== undefined
     fd = openAt(place.dirFd, place.name, follows ? OPEN_ON_THE_WAY : OPEN_DIRECTORY)
-    const isBorder = options.filter.oneFileSystem && stat.device !== above.device && entry.branch === undefined && !isNamed(options.root, path)
+    const isBorder = options.filter.oneFileSystem && stat.device !== above.device && entry.branch?.isWithin !== false && !isNamed(options.root, path)
     if (isBorder) options.onTaken(path, { rule: 'what is in it lies on another file system', origin: '--one-file-system' })
-    else contents = listed(walk, entry.branch, fd, path, above.filter)
+    if (isBorder && entry.branch !== undefined) contents = { ...branchEntries(entry.branch), filter: undefined }
+    else if (!isBorder) contents = listed(walk, entry.branch, fd, path, above.filter)
   } catch (error) {
     walk.problem(path, error)
     isAligned = false
@@ -138,6 +175,7 @@ export function openFolder(walk: Walk, above: Folder, entry: Coming, place: Plac
     fd = -1
     // It is there, but not to be opened: it is kept as an empty folder, and reported.
     if (error instanceof PosixError && error.code === 'ENOENT') return undefined
+    if (entry.branch !== undefined && leadsElsewhere(entry.branch)) contents = { ...branchEntries(entry.branch), filter: undefined }
   }
   const refused = (error: PosixError): void => walk.problem(path, error)
   const xattrs = before !== undefined && isUnchanged(before, stat) ? before.xattrs : fd === -1 ? xattrsAt(place.dirFd, place.name, refused) : xattrsOf(fd, refused)

@@ -68,7 +68,7 @@ export async function* scan(options: ScanOptions): AsyncGenerator<readonly ScanE
     enter(rootFolder(walk))
     while (stack.length > 0) {
       const folder = stack.at(-1)!
-      const entry = folder.entries.next()
+      const entry = nextEntry(walk, folder)
       if (entry === undefined) {
         stack.pop()
         folder.source?.leave()
@@ -149,6 +149,17 @@ export async function* scan(options: ScanOptions): AsyncGenerator<readonly ScanE
   } finally {
     for (const folder of stack) folder.source?.leave()
     for (const entry of batch) if (entry.kind === 'file') entry.folder.release()
+  }
+}
+
+/** A folder that is too large for memory is read again now and then, which may fail. */
+function nextEntry(walk: Walk, folder: Folder): Coming | undefined {
+  try {
+    return folder.entries.next()
+  } catch (error) {
+    walk.problem(folder.path, error)
+    folder.isAligned = false
+    return undefined
   }
 }
 

@@ -87,6 +87,7 @@ export async function loadSnapshots(repository: Repository, options: LoadSnapsho
     if ('message' in result) problems.push(result)
     else all.push(result)
   }
+  registers.gather()
   all.sort((a, b) => (a.startNs < b.startNs ? -1 : a.startNs > b.startNs ? 1 : a.id < b.id ? -1 : 1))
   return {
     snapshots: all.filter((snapshot) => snapshot.forgotten === undefined),

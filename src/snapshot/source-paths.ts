@@ -8,8 +8,10 @@ export interface SourceBranch {
   readonly name: Uint8Array
   /** All of it is wanted; its children, if any, are then part of it. */
   isWhole: boolean
+  /** It leads to something that is shown in a folder of which all is wanted. */
+  isWithin: boolean
   readonly children: Map<string, SourceBranch>
-  /** Where it really lies, if not where it is shown. */
+  /** Where it really lies, if not in the folder above, under its name. */
   real?: Uint8Array | undefined
   /** A file whose content comes from elsewhere. */
   stream?: SourceStream | undefined
@@ -33,7 +35,7 @@ export interface SourcePath {
 const SLASH = 0x2f
 
 export function emptyBranch(name: Uint8Array): SourceBranch {
-  return { name, isWhole: false, children: new Map() }
+  return { name, isWhole: false, isWithin: false, children: new Map() }
 }
 
 /** @param paths - absolute and normal: no `.`, `..` or doubled slashes */
@@ -51,7 +53,28 @@ export function branchesOf(paths: readonly SourcePath[]): SourceBranch {
     branch.real = real
     branch.stream = stream
   }
+  settle(root, { shown: ROOT, real: root.real ?? ROOT, isWhole: root.isWhole })
   return root
+}
+
+const ROOT = Uint8Array.of(0x2f)
+
+interface Above {
+  readonly shown: Uint8Array
+  readonly real: Uint8Array
+  readonly isWhole: boolean
+}
+
+/** What a branch is depends on those above it: below one that lies elsewhere, a path of its own does too. */
+function settle(branch: SourceBranch, above: Above): void {
+  for (const child of branch.children.values()) {
+    const shown = joinPath(above.shown, child.name)
+    const expected = joinPath(above.real, child.name)
+    const real = child.real ?? (child.isWhole ? shown : expected)
+    child.isWithin = above.isWhole && !child.isWhole
+    child.real = child.stream !== undefined || compareBytes(real, expected) === 0 ? undefined : real
+    settle(child, { shown, real, isWhole: above.isWhole || child.isWhole })
+  }
 }
 
 /** Whether the path itself was asked for, also where it lies below another that was. */

@@ -34,22 +34,29 @@ export interface TargetXattr {
 let counter = 0
 const run = Math.floor(performance.timeOrigin + performance.now() * 1000) % 0x7fffffff
 
-/** Unlike any other of this process: the thread's number is in the time its clock began. */
-export function temporaryName(): Uint8Array {
-  return Buffer.from(`.nacre-${process.pid.toString(36)}-${run.toString(36)}-${(counter++).toString(36)}`)
+/**
+ * Unlike any other of this process: the thread's number is in the time its clock began.
+ * @param mark - hexadecimal: what the file is to become, for who finds it half-written
+ */
+export function temporaryName(mark?: string): Uint8Array {
+  return Buffer.from(`.nacre-${process.pid.toString(36)}-${run.toString(36)}-${(counter++).toString(36)}${mark === undefined ? '' : `-${mark}`}`)
 }
 
 export function createTemporary(dirFd: number, name: Uint8Array): number {
   return openAt(dirFd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
 }
 
-const TEMPORARY = /^\.nacre-([0-9a-z]+)-[0-9a-z]+-[0-9a-z]+$/
+const TEMPORARY = /^\.nacre-([0-9a-z]+)-[0-9a-z]+-[0-9a-z]+(?:-([0-9a-f]+))?$/
 
 /** The process that has given a temporary name; undefined for a name that is none. */
 export function temporaryOwner(name: Uint8Array): number | undefined {
   if (name[0] !== 0x2e) return undefined
   const pid = TEMPORARY.exec(Buffer.from(name).toString('latin1'))?.[1]
   return pid === undefined ? undefined : Number.parseInt(pid, 36)
+}
+
+export function temporaryMark(name: Uint8Array): string | undefined {
+  return TEMPORARY.exec(Buffer.from(name).toString('latin1'))?.[2]
 }
 
 /**

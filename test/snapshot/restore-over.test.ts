@@ -1,10 +1,13 @@
 /** Restoring over what stands there: what is overwritten, left, reused and deleted. */
-import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import type { Backend } from '../../src/backend/backend.ts'
+import { BackupError } from '../../src/util/errors.ts'
 import type { Overwrite, RestoreEvent, RestoreOptions, RestoreResult } from '../../src/snapshot/restore/types.ts'
 import { utf8 } from '../../src/util/bytes.ts'
+import { seededBytes } from '../support/seeded.ts'
 import { bytesOf } from '../util/bytes-of.ts'
 import { expectRejected } from '../util/expect-error.ts'
 import { snapshotPlace, type SnapshotPlace } from './place.ts'
@@ -374,5 +377,86 @@ describe('what an interrupted restore has left', () => {
     for (const path of [dead, living, join(at.target, '.nacre-config')]) writeFileSync(path, '')
     await at.again({})
     expect(readdirSync(at.target).sort()).toEqual(['.nacre-config', living.split('/').at(-1), 'a'].sort())
+  })
+})
+
+describe('a large file of which an interrupted restore has made a part', () => {
+  const SIZE = 12_000_000
+  const temporaries = (folder: string): string[] => readdirSync(folder).filter((name) => name.startsWith('.nacre-'))
+
+  /** A restore of one file that ends with a failure of the storage, and the part that it has left. */
+  async function interrupted(options: Partial<RestoreOptions> = {}): Promise<SnapshotPlace & { readonly target: string; readonly part: string; readonly notices: string[] }> {
+    const at = await snapshotPlace()
+    writeFileSync(join(at.source, 'image'), seededBytes('image', SIZE))
+    await at.save()
+    let loads = 0
+    const failing: Backend = {
+      ...at.backend,
+      load(ref, range, more) {
+        if (ref.type === 'packs' && (range?.length ?? 0) > 1_000_000 && ++loads > 2) throw new BackupError('BACKEND_FAILED', 'the storage is gone')
+        return at.backend.load(ref, range, more)
+      },
+    }
+    const target = join(at.folder, 'target')
+    const notices: string[] = []
+    const onEvent = (event: RestoreEvent): void => void (event.type === 'notice' && notices.push(event.message))
+    await using repository = await at.open(failing)
+    await expectRejected(at.restoreSource(await at.latest(), { target, onEvent, ...options }, repository), 'BACKEND_FAILED')
+    const [own] = temporaries(target)
+    // As if the process were no more.
+    const part = own?.replace(/^\.nacre-[0-9a-z]+/, `.nacre-${spawnSync('true').pid.toString(36)}`) ?? ''
+    if (own !== undefined) renameSync(join(target, own), join(target, part))
+    return { ...at, target, part, notices, [Symbol.asyncDispose]: () => at[Symbol.asyncDispose]() }
+  }
+
+  test('is gone on with, and what it has is not fetched again', async () => {
+    await using at = await interrupted()
+    expect(at.notices).toEqual([expect.stringContaining('half-written')])
+    const result = await at.restoreSource(await at.latest(), { target: at.target, verify: true })
+    expect(result).toMatchObject({ files: 1, problems: [], verified: 1 })
+    expect(result.bytesReused).toBeGreaterThan(6_000_000)
+    expect(result.bytesFetched).toBeLessThan(SIZE - result.bytesReused + 3_000_000)
+    expect(look(at.target)).toEqual(look(at.source))
+  })
+
+  test('is gone on with where another file stands, of which it takes blocks as well', async () => {
+    await using at = await interrupted()
+    const other = seededBytes('other', SIZE)
+    other.set(seededBytes('image', SIZE).subarray(9_000_000), 9_000_000)
+    put(join(at.target, 'image'), other)
+    const result = await at.restoreSource(await at.latest(), { target: at.target, overwrite: 'always' })
+    expect(result.bytesReused).toBeGreaterThan(7_000_000)
+    expect(look(at.target)).toEqual(look(at.source))
+  })
+
+  test('counts for nothing where its bytes are others, however many', async () => {
+    await using at = await interrupted()
+    writeFileSync(join(at.target, at.part), seededBytes('else', SIZE + 70_000))
+    const result = await at.restoreSource(await at.latest(), { target: at.target })
+    expect(result).toMatchObject({ files: 1, bytesReused: 0, problems: [] })
+    expect(look(at.target)).toEqual(look(at.source))
+  })
+
+  test('is not written to where it has another name, and taken away', async () => {
+    await using at = await interrupted()
+    const twin = join(at.folder, 'twin')
+    linkSync(join(at.target, at.part), twin)
+    const before = readFileSync(twin)
+    expect(await at.restoreSource(await at.latest(), { target: at.target })).toMatchObject({ files: 1, bytesReused: 0 })
+    expect(readFileSync(twin).equals(before)).toBe(true)
+    expect(look(at.target)).toEqual(look(at.source))
+  })
+
+  test('is taken away where the snapshot has no such file', async () => {
+    await using at = await interrupted()
+    writeFileSync(join(at.source, 'image'), bytesOf(4, 1000))
+    await at.save()
+    await at.restoreSource(await at.latest(), { target: at.target })
+    expect(look(at.target)).toEqual(look(at.source))
+  })
+
+  test('does not stay where zeros are to become holes: what is not written would be its bytes', async () => {
+    await using at = await interrupted({ sparse: true })
+    expect([at.part, at.notices]).toEqual(['', []])
   })
 })

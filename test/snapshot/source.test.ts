@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
@@ -240,5 +240,43 @@ describe('a dry run', () => {
     // And leaves no trace in the catalogue that a later backup would trust.
     expect((await at.save()).summary).toMatchObject({ filesNew: 100 })
     expect(look((await at.restoreSource(undefined, {}, await at.open())).target)).toEqual(look(at.source))
+  })
+})
+
+describe('what is shown where it does not lie', () => {
+  test('below a path of which all is wanted stands among what is there, at any depth, and in the place of what bears its name', async () => {
+    await using at = await snapshotPlace()
+    touch(at, 'a/own', 'a/z', 'b/replaced', 'c', 'd/own')
+    const elsewhere = join(at.folder, 'elsewhere')
+    mkdirSync(join(elsewhere, 'sub'), { recursive: true })
+    writeFileSync(join(elsewhere, 'sub/file'), 'from elsewhere')
+    writeFileSync(join(elsewhere, 'one'), 'one')
+    const asPaths = [['sub', 'a/m'], ['sub', 'b'], ['one', 'c'], ['sub', 'new/x/y'], ['one', 'd/0']].map(([real, shown]) => ({ real: join(elsewhere, real!), shown: join(at.source, shown!) }))
+    for (let run = 0; run < 2; run++) {
+      const { summary, skipped } = await at.save({ asPaths })
+      expect(skipped).toEqual([])
+      expect(await saved(at)).toEqual(['a', 'a/m', 'a/m/file', 'a/own', 'a/z', 'b', 'b/file', 'c', 'd', 'd/0', 'd/own', 'new', 'new/x', 'new/x/y', 'new/x/y/file'])
+      if (run === 1) expect(summary).toMatchObject({ filesNew: 0, filesChanged: 0, filesUnmodified: 8 })
+    }
+    const { target } = await at.restoreSource()
+    expect([readFileSync(join(target, 'c'), 'utf8'), readFileSync(join(target, 'a/m/file'), 'utf8')]).toEqual(['one', 'from elsewhere'])
+  })
+
+  test('below a file makes a folder of it, and the file is told to be left out', async () => {
+    await using at = await snapshotPlace()
+    touch(at, 'a', 'b')
+    const { skipped } = await at.save({ asPaths: [{ real: join(at.source, 'b'), shown: join(at.source, 'a/below') }] })
+    expect(skipped.map(({ path }) => Buffer.from(path).toString())).toEqual([join(at.source, 'a')])
+    expect(await saved(at)).toEqual(['a', 'a/below', 'b'])
+  })
+
+  test('keeps what was named below it, from where that lies', async () => {
+    await using at = await snapshotPlace()
+    touch(at, 'sub/live', 'sub/other')
+    const frozen = join(at.folder, 'frozen')
+    mkdirSync(join(frozen, 'sub'), { recursive: true })
+    for (const name of ['file', 'sub/old']) writeFileSync(join(frozen, name), 'frozen')
+    await at.save({ paths: [join(at.source, 'sub')], asPaths: [{ real: frozen, shown: at.source }] })
+    expect(await saved(at)).toEqual(['file', 'sub', 'sub/live', 'sub/other'])
   })
 })

@@ -6,7 +6,7 @@
 import { keyedHash, type KeyedHash } from '../../crypto/hash.ts'
 import { compareBytes } from '../../util/bytes.ts'
 import { readlinkAt } from '../../util/posix/create.ts'
-import { readEntries } from '../../util/posix/directory.ts'
+import { listEntries } from '../../util/posix/directory.ts'
 import { AT_FDCWD, close, O_DIRECTORY, O_RDONLY, openAt, OPEN_DIRECTORY } from '../../util/posix/open.ts'
 import { statAtIfPresent } from '../../util/posix/stat.ts'
 import { PosixError } from '../../util/posix/system-error.ts'
@@ -75,6 +75,13 @@ interface LiveContext {
   readonly base: Uint8Array
   readonly options: LiveDiffOptions
 }
+
+/** Of a live folder, in byte order. */
+interface LiveNames {
+  next(): { readonly name: Uint8Array } | undefined
+}
+
+const NO_NAMES: LiveNames = { next: () => undefined }
 
 interface LiveSides extends Sides {
   /** The pair at which the walk begins; undefined when the live side cannot be looked at. */
@@ -151,7 +158,7 @@ function liveSides(context: LiveContext): LiveSides {
       const above = folders.at(-1) ?? AT_FDCWD
       const isFirst = folders.length === 0
       let fd = -1
-      let names: readonly Uint8Array[] = []
+      let names: LiveNames = NO_NAMES
       try {
         if (right !== undefined) {
           fd = openAt(above, isFirst ? context.base : right.name, isOnTheWay(path) ? O_RDONLY | O_DIRECTORY : OPEN_DIRECTORY)
@@ -197,32 +204,49 @@ function liveSides(context: LiveContext): LiveSides {
     return branchAt(path) !== undefined
   }
 
-  function namesIn(path: Uint8Array, fd: number): readonly Uint8Array[] {
+  function namesIn(path: Uint8Array, fd: number): LiveNames {
     const branch = branchAt(path)
-    return branch === undefined ? readEntries(fd).map((entry) => entry.name) : sortedChildren(branch).map((child) => child.name)
+    if (branch === undefined) return listEntries(fd)
+    const children = sortedChildren(branch)
+    let at = 0
+    return { next: () => children[at++] }
   }
 
-  async function* merged(path: Uint8Array, left: Node | undefined, names: readonly Uint8Array[], fd: number): AsyncGenerator<readonly Pair[], void, undefined> {
-    let next = 0
+  async function* merged(path: Uint8Array, left: Node | undefined, names: LiveNames, fd: number): AsyncGenerator<readonly Pair[], void, undefined> {
+    let isBroken = false
+    const nextName = (): Uint8Array | undefined => {
+      try {
+        return names.next()?.name
+      } catch (error) {
+        problem(path, error)
+        isBroken = true
+        return undefined
+      }
+    }
+    let live = nextName()
     let pairs: Pair[] = []
     const add = async (node: Node | undefined, name: Uint8Array): Promise<void> => {
       const at = joinPath(path, name)
-      const right = next < names.length && compareBytes(names[next]!, name) === 0 ? liveNode(at, fd, names[next++]!, name) : undefined
+      const isThere = live !== undefined && compareBytes(live, name) === 0
+      const right = isThere ? liveNode(at, fd, live!, name) : undefined
+      if (isThere) live = nextName()
       if (right === 'unknown' || (node === undefined && right === undefined)) return
       if (!context.excluder.excludes(at, (node ?? right)?.type === 'directory')) pairs.push(await pairOf(at, node, right, fd, name))
     }
     const lists = left?.subtree === undefined ? [] : trees.nodes(left.subtree)
     for await (const nodes of lists) {
       for (const node of nodes) {
-        while (next < names.length && compareBytes(names[next]!, node.name) < 0) await add(undefined, names[next]!)
+        while (live !== undefined && compareBytes(live, node.name) < 0) await add(undefined, live)
+        // What else is there is not known: nothing of it counts as removed.
+        if (isBroken) return yield pairs
         await add(node, node.name)
         if (pairs.length < PAIRS_MOST) continue
         yield pairs
         pairs = []
       }
     }
-    while (next < names.length) {
-      await add(undefined, names[next]!)
+    while (live !== undefined) {
+      await add(undefined, live)
       if (pairs.length < PAIRS_MOST) continue
       yield pairs
       pairs = []

@@ -1,7 +1,8 @@
 /**
  * The versions of one path. For each snapshot one path of lists is read, and what was found in a
  * list once is not looked for in it again: snapshots that share a folder share the answer. The way
- * down to the paths of the backup is remembered from run to run.
+ * down to the paths of the backup is remembered from run to run, and what was found at the last few
+ * paths.
  */
 import { compareBytes, toHex } from '../../util/bytes.ts'
 import { BackupError } from '../../util/errors.ts'
@@ -15,6 +16,7 @@ import { splitPath } from '../../snapshot/source-paths.ts'
 import { openTreeReader, type TreeReader } from '../../snapshot/tree-reader.ts'
 import { rootNode } from '../../snapshot/tree-walk.ts'
 import { type KnownFolders, openKnownFolders } from './known-folders.ts'
+import { type KnownVersion, openKnownVersions } from './known-versions.ts'
 import { versionKey } from './version.ts'
 
 /** The paths of the backup are where looking begins, once it is known what stands there. */
@@ -44,21 +46,30 @@ export async function pathHistory<S extends HistorySnapshot>(repository: Reposit
   const trees = await openTreeReader(repository)
   const at = absolutePath(path)
   const finder = createFinder(repository, trees, splitPath(at))
+  const known = await openKnownVersions(repository, at)
   const versions = new Map<string, { node: Node; snapshots: S[] }>()
+  const byNode = new Map<Node, { node: Node; snapshots: S[] }>()
   const without: S[] = []
-  const look = async (snapshot: S): Promise<{ snapshot: S; node: Node | undefined }> => ({ snapshot, node: await finder.find(snapshot) })
-  for await (const { snapshot, node } of mapOrdered(snapshots, { concurrency: repository.backend.connections, signal }, look)) {
-    if (node === undefined) {
-      without.push(snapshot)
-      continue
-    }
+  const versionOf = (node: Node): { node: Node; snapshots: S[] } => {
     // A folder is another one when what is in it is.
     const key = `${versionKey(node)}\0${node.subtree === undefined ? '' : toHex(node.subtree)}`
     const version = versions.get(key) ?? { node, snapshots: [] }
-    version.snapshots.push(snapshot)
     versions.set(key, version)
+    byNode.set(node, version)
+    return version
   }
+  const add = (snapshot: S, found: KnownVersion): void => {
+    if (found === 'none') without.push(snapshot)
+    else (byNode.get(found) ?? versionOf(found)).snapshots.push(snapshot)
+  }
+  const look = async (snapshot: S): Promise<{ snapshot: S; found: KnownVersion }> => {
+    const found = known.get(snapshot.tree) ?? (await finder.find(snapshot)) ?? 'none'
+    known.set(snapshot.tree, found)
+    return { snapshot, found }
+  }
+  for await (const { snapshot, found } of mapOrdered(snapshots, { concurrency: repository.backend.connections, signal }, look)) add(snapshot, found)
   await finder.remember()
+  known.remember()
   if (versions.size === 0) throw new BackupError('PATH_NOT_FOUND', `no snapshot holds ${escapeBytes(at)}; "nacre find" looks for names`, { path: escapeBytes(at) })
   return { path: at, versions: [...versions.values()], without }
 }

@@ -3,6 +3,7 @@
  * anew, and which stay. It decides nothing for good: what it proposes is looked at afresh before
  * anything is deleted.
  */
+import { BLOBS_IN_PACK } from '../../repository/pack-writer.ts'
 import type { Locks } from './locks.ts'
 import type { Amount, LockedAmount, MaxUnused, PruneTotals } from './types.ts'
 import type { PackUsage } from './usage.ts'
@@ -41,7 +42,7 @@ export interface Proposal {
   readonly totals: PruneTotals
 }
 
-/** A pack below this share of the wanted size is small. */
+/** A pack below this share of the wanted size, and of the most blobs, is small. */
 const SMALL = 0.5
 
 export function propose(input: ProposeInput): Proposal {
@@ -105,7 +106,7 @@ function chooseRepack(partly: readonly PackUsage[], input: ProposeInput): PackUs
     if (left <= most) break
     if (take(pack)) left -= pack.unusedBytes
   }
-  const small = input.repackSmall ? can.filter((pack) => pack.sizeBytes < input.packBytes * SMALL) : []
+  const small = input.repackSmall ? can.filter((pack) => pack.sizeBytes < input.packBytes * SMALL && pack.blobs < BLOBS_IN_PACK * SMALL) : []
   // A session ends with two packs that are not full: of two nothing would be gained.
   if (small.length > 2) for (const pack of small) take(pack)
   return [...chosen]

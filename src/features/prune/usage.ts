@@ -19,6 +19,7 @@ export interface PackUsage {
   usedBytes: number
   unusedBytes: number
   largestBlob: number
+  blobs: number
 }
 
 export interface Usage {
@@ -40,9 +41,10 @@ export async function packUsage(index: StatedIndex, listed: ReadonlyMap<string, 
     const claimed = new BitSet(used.get(group)!.table.slots)
     for await (const entry of index.entries(group)) {
       if (listed.get(entry.packId) !== entry.sizeBytes) continue
-      const pack = packs.get(entry.packId) ?? { packId: entry.packId, sizeBytes: entry.sizeBytes, group, sid: toHex(entry.session), usedBytes: 0, unusedBytes: 0, largestBlob: 0 }
+      const pack = packs.get(entry.packId) ?? { packId: entry.packId, sizeBytes: entry.sizeBytes, group, sid: toHex(entry.session), usedBytes: 0, unusedBytes: 0, largestBlob: 0, blobs: 0 }
       if (pack.group !== group) pack.group = undefined
       packs.set(entry.packId, pack)
+      pack.blobs = entry.blobs.length / BLOB_RECORD_BYTES
       addShares(pack, entry, used.get(group)!, (slot) => !copies.several.has(slot))
     }
     if (!copies.hasSeveral) continue

@@ -4,6 +4,7 @@
  * named in `transfer` change hands without a copy.
  */
 import { Worker } from 'node:worker_threads'
+import { limitHeaps } from '../../util/posix/memory.ts'
 import type { Post, RoleName, Transfer } from './role.ts'
 import { createRole } from './roles.ts'
 
@@ -68,7 +69,10 @@ async function startInline<In, Out>(options: PoolOptions<Out>): Promise<WorkerPo
 function startThreads<In, Out>(options: PoolOptions<Out>): WorkerPool<In> {
   let closing = false
   let workers: readonly Worker[] | undefined
-  const start = (): readonly Worker[] => Array.from({ length: options.threads }, (_, number) => startThread(options, number, () => closing))
+  const start = (): readonly Worker[] => {
+    limitHeaps()
+    return Array.from({ length: options.threads }, (_, number) => startThread(options, number, () => closing))
+  }
   return {
     size: options.threads,
     warm: () => void (workers ??= start()),

@@ -9,7 +9,7 @@ import { createQueue } from '../../util/queue.ts'
 import { isBackupError } from '../../util/errors.ts'
 import type { Catalogue } from '../../repository/catalogue/catalogue.ts'
 import { type Content, contentBlobs } from '../content.ts'
-import { discard, type FileRestorerOptions, type Run, settle } from './pending.ts'
+import { discard, type FileRestorerOptions, keepHalf, type Run, settle } from './pending.ts'
 import { performRead } from './reads.ts'
 import { holdBack, NONE_HELD, withHeld } from './hold-back.ts'
 import { planReads, type Read } from './requests.ts'
@@ -29,12 +29,15 @@ const ROUNDS = 4
 const WINDOWS_WAITING = 1
 
 export function createFileRestorer(options: FileRestorerOptions): FileRestorer {
-  const run: Run = { ...options, opened: new Set(), canClone: true }
+  const run: Run = { ...options, opened: new Set(), canClone: true, failure: undefined }
   const gatherer = createWindowGatherer()
   const windows = createQueue<RestoreWindow>(WINDOWS_WAITING)
   const running = restoreWindows(run, windows)
   // Who adds is told at once when it fails, and `finish` in any case.
-  running.catch((error: unknown) => windows.fail(error))
+  running.catch((error: unknown) => {
+    run.failure = error
+    windows.fail(error)
+  })
 
   const ended = (pending: Pending): void | Promise<void> => {
     if (!pending.placement.isComplete()) misfits(pending)
@@ -72,6 +75,8 @@ export function createFileRestorer(options: FileRestorerOptions): FileRestorer {
     async [Symbol.asyncDispose]() {
       windows.fail(new Error('the restore was given up'))
       await running.catch(() => undefined)
+      const halves = [...run.opened].filter((pending) => keepHalf(run, pending)).length
+      if (halves > 0) run.onHalves(halves)
       for (const pending of run.opened) discard(run, pending)
     },
   }

@@ -14,7 +14,7 @@ import { handsDownAcl, setAttributes } from '../../util/target-file.ts'
 import type { Node } from '../node.ts'
 import type { Tally } from './tally.ts'
 import { decideOther } from './decide.ts'
-import { clearLeftovers } from './leftovers.ts'
+import { clearHalves, clearLeftovers, type Halves, takeHalf } from './leftovers.ts'
 import type { NodeAttributes } from './owner.ts'
 import { requireRoom } from './pending.ts'
 import type { Overwrite } from './types.ts'
@@ -39,6 +39,10 @@ export interface Folders {
   isFresh(): boolean
   /** Whether what is made in the folder gets an ACL from it. */
   handsDownAcl(): boolean
+  /** The temporary name of what an interrupted restore has made of the file in the current folder. */
+  takeHalf(node: Node): Uint8Array | undefined
+  /** Of what interrupted restores have left in the target's own folder, takes away the rest. */
+  clearHalves(): void
   /** Something will come into the current folder with the second walk. */
   postpone(): void
   /** A file of the current folder is under way; call what is answered when it is done. */
@@ -63,8 +67,11 @@ interface Level {
   readonly fd: number | undefined
   readonly isFresh: boolean
   readonly handsDownAcl: boolean
+  readonly halves?: Halves
   readonly unfinished: Unfinished | undefined
 }
+
+const NO_HALVES: Halves = new Map()
 
 export interface FoldersOptions {
   readonly targetFd: number
@@ -75,7 +82,7 @@ export interface FoldersOptions {
 }
 
 export function createFolders({ targetFd, attributesOf, tally, overwrite, isDry }: FoldersOptions): Folders {
-  if (targetFd !== -1 && !isDry) clearLeftovers(targetFd)
+  const targetHalves = targetFd !== -1 && !isDry ? clearLeftovers(targetFd) : NO_HALVES
   const stack: Level[] = []
   const targetHandsDownAcl = targetFd !== -1 && handsDownAcl(targetFd)
   const postponed = new IdSet()
@@ -83,7 +90,7 @@ export function createFolders({ targetFd, attributesOf, tally, overwrite, isDry 
   const current = (): number | undefined => (stack.length === 0 ? (targetFd === -1 ? PLANNED : targetFd) : stack.at(-1)!.fd)
   const currentHandsDownAcl = (): boolean => (stack.length === 0 ? targetHandsDownAcl : stack.at(-1)!.handsDownAcl)
 
-  const open = (path: Uint8Array, node: Node): Pick<Level, 'fd' | 'isFresh' | 'handsDownAcl'> => {
+  const open = (path: Uint8Array, node: Node): Pick<Level, 'fd' | 'isFresh' | 'handsDownAcl' | 'halves'> => {
     const above = current()
     if (above === undefined || above === PLANNED) return { fd: above, isFresh: true, handsDownAcl: false }
     const kept = (): Pick<Level, 'fd' | 'isFresh' | 'handsDownAcl'> => {
@@ -106,9 +113,9 @@ export function createFolders({ targetFd, attributesOf, tally, overwrite, isDry 
       }
       const isFresh = mkdirAtIfAbsent(above, node.name, 0o700)
       const fd = openAt(above, node.name, OPEN)
-      if (!isFresh) clearLeftovers(fd)
+      const halves = isFresh ? NO_HALVES : clearLeftovers(fd)
       // A folder just made has what the one above hands down, and nothing else.
-      return { fd, isFresh, handsDownAcl: isFresh ? currentHandsDownAcl() : handsDownAcl(fd) }
+      return { fd, isFresh, halves, handsDownAcl: isFresh ? currentHandsDownAcl() : handsDownAcl(fd) }
     } catch (error) {
       if (!(error instanceof PosixError)) throw error
       requireRoom(error)
@@ -179,7 +186,15 @@ export function createFolders({ targetFd, attributesOf, tally, overwrite, isDry 
     },
     isFresh: () => stack.at(-1)?.isFresh ?? false,
     handsDownAcl: currentHandsDownAcl,
+    takeHalf(node) {
+      const dirFd = current()
+      const halves = stack.length === 0 ? targetHalves : stack.at(-1)!.halves
+      return dirFd === undefined || dirFd === PLANNED || halves === undefined ? undefined : takeHalf(dirFd, halves, node)
+    },
+    clearHalves: () => clearHalves(targetFd, targetHalves),
     leave() {
+      const { fd, halves } = stack.at(-1)!
+      if (fd !== undefined && fd !== PLANNED && halves !== undefined) clearHalves(fd, halves)
       const { unfinished } = leave()
       if (unfinished !== undefined) settle(unfinished)
     },

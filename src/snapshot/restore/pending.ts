@@ -2,11 +2,11 @@
  * Files that are open while their parts arrive, and how each ends: with its own name when it is
  * complete, and else without a trace. Only a file that is written in place has its name all along.
  */
-import { BackupError, messageOf } from '../../util/errors.ts'
+import { BackupError, isBackupError, messageOf } from '../../util/errors.ts'
 import { cloneFile, punchHole } from '../../util/posix/blocks.ts'
 import { unlinkAtIfPresent } from '../../util/posix/create.ts'
 import { close, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, openAtIfPresent, openBeneath, OPEN_TO_READ } from '../../util/posix/open.ts'
-import { setSize } from '../../util/posix/read-write.ts'
+import { pwrite, setSize } from '../../util/posix/read-write.ts'
 import { fstat } from '../../util/posix/stat.ts'
 import { PosixError } from '../../util/posix/system-error.ts'
 import { createTemporary, giveName, setAttributes, temporaryName } from '../../util/target-file.ts'
@@ -15,9 +15,10 @@ import type { Catalogue } from '../../repository/catalogue/catalogue.ts'
 import type { OpenPool } from '../../repository/open-pool.ts'
 import type { OpenProblem } from '../../repository/pool/open-messages.ts'
 import type { Repository } from '../../repository/repository.ts'
-import { holesOf } from '../extents.ts'
+import { type Extent, holesOf } from '../extents.ts'
 import type { TreeReader } from '../tree-reader.ts'
 import { clearExtraXattrs } from './adjust.ts'
+import { markOf, openHalf } from './leftovers.ts'
 import type { OpenFile, Pending, RestoreFile } from './window.ts'
 
 export interface FileEvents {
@@ -31,6 +32,8 @@ export interface FileEvents {
   onReused(bytes: number): void
   /** Bytes of packs. */
   onFetched(bytes: number): void
+  /** So many files stay half-written, for the next restore to go on with. */
+  onHalves(files: number): void
 }
 
 export interface FileRestorerOptions extends FileEvents {
@@ -52,6 +55,8 @@ export interface Run extends FileRestorerOptions {
   readonly opened: Set<Pending>
   /** Until the target's file system has said that it shares no blocks. */
   canClone: boolean
+  /** What has ended the restore before its time. */
+  failure: unknown
 }
 
 const FULL = new Set(['ENOSPC', 'EDQUOT'])
@@ -90,26 +95,30 @@ function openInPlace({ file }: Pending, dirFd: number): OpenFile | undefined {
   const fd = openAtIfPresent(dirFd, file.node.name, O_RDWR | O_NOFOLLOW | O_NONBLOCK)
   if (fd === undefined) return undefined
   const stat = fstat(fd)
-  if (stat.type === 'file' && stat.links === 1) return { fd, dirFd, temporary: undefined, basisFd: fd }
+  if (stat.type === 'file' && stat.links === 1) return { fd, dirFd, temporary: undefined, bases: [fd] }
   close(fd)
   return undefined
 }
 
 function openBeside(run: Run, { file }: Pending, dirFd: number): OpenFile {
   const basisFd = file.hasBasis ? openBasis(dirFd, file.node.name) : undefined
+  const bases = basisFd === undefined ? [] : [basisFd]
   // A dry run opens nothing to write: what it compares stands for the file.
-  if (run.isDry) return { fd: basisFd ?? -1, dirFd, temporary: undefined, basisFd }
+  if (run.isDry) return { fd: basisFd ?? -1, dirFd, temporary: undefined, bases }
+  const half = file.half === undefined ? undefined : openHalf(dirFd, file.half)
+  if (half !== undefined) return { fd: half, dirFd, temporary: file.half, bases: [half, ...bases] }
+  if (file.half !== undefined) unlinkAtIfPresent(dirFd, file.half)
   let fd: number | undefined
-  const temporary = temporaryName()
+  const temporary = temporaryName(markOf(file.node))
   try {
     fd = createTemporary(dirFd, temporary)
-    if (basisFd === undefined || !canClone(run, file) || !(run.canClone = cloneFile(basisFd, fd))) return { fd, dirFd, temporary, basisFd }
+    if (basisFd === undefined || !canClone(run, file) || !(run.canClone = cloneFile(basisFd, fd))) return { fd, dirFd, temporary, bases }
   } catch (error) {
     if (basisFd !== undefined) close(basisFd)
     throw error
   }
   close(basisFd)
-  return { fd, dirFd, temporary, basisFd: fd }
+  return { fd, dirFd, temporary, bases: [fd] }
 }
 
 /** Where holes are to be, the clone might have bytes. */
@@ -157,15 +166,45 @@ export function settle(run: Run, pending: Pending): void {
 
 function complete(run: Run, pending: Pending, open: OpenFile): string | undefined {
   const { node, attributes, replaces } = pending.file
-  const hasOldBytes = open.basisFd === open.fd
+  const hasOldBytes = open.bases.includes(open.fd)
   if (node.extents !== undefined || run.sparse || hasOldBytes) setSize(open.fd, node.size)
-  if (hasOldBytes) for (const hole of holesOf(node.size, node.extents ?? [{ offset: 0, length: node.size }])) punchHole(open.fd, hole.offset, hole.length)
+  if (hasOldBytes) for (const hole of holesOf(node.size, node.extents ?? [{ offset: 0, length: node.size }])) makeHole(open.fd, hole)
   if (open.temporary === undefined) clearExtraXattrs(open.fd, attributes)
   const warning = setAttributes(open.fd, attributes)
   if (open.temporary === undefined) return warning
   if (giveName(open.dirFd, open.temporary, node.name, replaces)) pending.open = { ...open, temporary: undefined }
   else pending.problem = { reason: 'kept', message: 'something stands there' }
   return warning
+}
+
+const ZEROS = new Uint8Array(64 * 1024)
+
+/** Where files have no holes, zeros stand for one. */
+function makeHole(fd: number, { offset, length }: Extent): void {
+  try {
+    punchHole(fd, offset, length)
+  } catch (error) {
+    if (!(error instanceof PosixError) || error.code !== 'EOPNOTSUPP') throw error
+    for (let at = 0; at < length; at += ZEROS.length) pwrite(fd, ZEROS, 0, Math.min(ZEROS.length, length - at), offset + at)
+  }
+}
+
+/**
+ * Of a restore that ends before its time, a large file that has been begun stays, with the name by
+ * which the next restore knows it; unless there is no room, which it would take. Whether it does.
+ */
+export function keepHalf(run: Run, pending: Pending): boolean {
+  const { open, problem, file } = pending
+  const isFull = isBackupError(run.failure, 'TARGET_FULL')
+  if (open?.temporary === undefined || problem !== undefined || isFull || run.isDry || run.sparse || markOf(file.node) === undefined) return false
+  try {
+    if (fstat(open.fd).blocks === 0) return false
+    closePending(run, pending)
+    return true
+  } catch (error) {
+    if (!(error instanceof PosixError)) throw error
+    return false
+  }
 }
 
 /** Closes what is open, and takes away what has no name of its own yet. */
@@ -186,7 +225,7 @@ function closePending(run: Run, pending: Pending): void {
   if (open === undefined) return
   pending.open = undefined
   run.opened.delete(pending)
-  if (open.basisFd !== undefined && open.basisFd !== open.fd) close(open.basisFd)
+  for (const fd of open.bases) if (fd !== open.fd) close(fd)
   if (open.fd !== -1) close(open.fd)
   if (open.dirFd !== run.targetFd) close(open.dirFd)
 }

@@ -73,13 +73,16 @@ export async function restore(repository: Repository, options: RestoreOptions): 
       onBytes: tally.bytes,
       onReused: tally.reused,
       onFetched: tally.fetched,
+      onHalves: (files) => options.onEvent?.({ type: 'notice', message: `${files === 1 ? 'a large file stays half-written' : `${files} large files stay half-written`} in the target, under a name that begins with ".nacre-": the same restore goes on with ${files === 1 ? 'it' : 'them'}` }),
     })
     const standing = createStandingFiles({ overwrite, inPlace: options.inPlace === true, isDry, look, tally, attributesOf, clearFolder })
     const isPassedOver = ({ node }: Entry): boolean => options.noDevices === true && (node.type === 'block' || node.type === 'character')
 
     const addFile = (step: Entry, replaces: boolean, hasBasis: boolean): void | Promise<void> => {
       options.onEvent?.({ type: 'file', path: pathOf(step) })
-      return files.add({ folder: step.folder, node: step.node, attributes: attributesOf(step.node, folders.handsDownAcl()), replaces, hasBasis, onEnd: folders.begin() })
+      // Where zeros are to become holes, what is written over must be nothing.
+      const half = options.sparse === true || (options.inPlace === true && hasBasis) ? undefined : folders.takeHalf(step.node)
+      return files.add({ folder: step.folder, node: step.node, attributes: attributesOf(step.node, folders.handsDownAcl()), replaces, hasBasis, half, onEnd: folders.begin() })
     }
     const restoreFile = (step: Entry): void | Promise<void> => {
       const dirFd = folders.current()
@@ -101,6 +104,7 @@ export async function restore(repository: Repository, options: RestoreOptions): 
       }
     }
     await files.finish()
+    folders.clearHalves()
     if (folders.isPostponed()) await makeSpecials(trees, selection, { folders, specials, isPassedOver, isDry })
     if (extras !== undefined) await removeExtras(extras, tally, options)
     if (options.verify === true && !isDry) await verifyFiles(trees, selection, { folders, look, tally })

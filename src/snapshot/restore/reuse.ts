@@ -22,22 +22,27 @@ export interface Stretch {
   readonly id: Uint8Array
 }
 
+/** What an interrupted restore has made of a file, and what stands in its place. */
+const BASES_MOST = 2
+
 /** The uses whose bytes must come from the repository; those of the others are in place. */
 export async function reuseBlocks(run: Run, uses: readonly Use[]): Promise<readonly Use[]> {
-  const wanted: Use[] = []
-  const candidates: Use[] = []
+  let wanted = uses
+  for (let base = 0; base < BASES_MOST; base++) wanted = await takeFrom(run, base, wanted)
+  return wanted.filter(({ file }) => file.problem === undefined)
+}
+
+/** Those of the uses of which the files' n-th base has not the bytes. */
+async function takeFrom(run: Run, base: number, uses: readonly Use[]): Promise<readonly Use[]> {
   const { maxBytes } = run.repository.config.chunker
-  for (const use of uses) {
-    const { file } = use
-    if (file.problem !== undefined) continue
-    const hasBasis = file.file.hasBasis && use.blob.length <= maxBytes && openPending(run, file) && file.open?.basisFd !== undefined
-    if (hasBasis) candidates.push(use)
-    else if (file.problem === undefined) wanted.push(use)
-  }
-  if (candidates.length === 0) return wanted
+  const hasBase = ({ file, blob }: Use): boolean =>
+    (file.file.hasBasis || file.file.half !== undefined) && blob.length <= maxBytes && openPending(run, file) && file.open!.bases.length > base
+  const candidates = uses.filter(hasBase)
+  if (candidates.length === 0) return uses
+  const found = new Set<Use>()
   const stretchOf = ({ file: { open }, position, blob }: Use): Stretch => {
-    const { fd, basisFd } = open!
-    return { fd: basisFd!, position, length: blob.length, into: run.isDry || basisFd === fd ? undefined : fd, id: blob.id }
+    const { fd, bases } = open!
+    return { fd: bases[base]!, position, length: blob.length, into: run.isDry || bases[base] === fd ? undefined : fd, id: blob.id }
   }
   const compare = (job: readonly Use[]): Promise<Compared> => compareStretches(run.pool, run.repository.keyring.blobId(run.group, 'data'), job.map(stretchOf))
   const jobs = inJobs(candidates, ({ blob }) => blob.length)
@@ -49,11 +54,12 @@ export async function reuseBlocks(run: Run, uses: readonly Use[]): Promise<reado
     }
     for (const same of isSame) {
       const use = candidates[next++]!
-      if (same === 0) wanted.push(use)
-      else run.onReused(use.blob.length)
+      if (same === 0) continue
+      found.add(use)
+      run.onReused(use.blob.length)
     }
   }
-  return wanted.filter(({ file }) => file.problem === undefined)
+  return uses.filter((use) => !found.has(use))
 }
 
 export function compareStretches(pool: OpenPool, blobIdKey: Uint8Array, stretches: readonly Stretch[]): Promise<Compared> {

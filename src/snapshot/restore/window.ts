@@ -18,6 +18,8 @@ export interface RestoreFile {
   readonly replaces: boolean
   /** Whether a file stands there of which it may have blocks: those are not fetched. */
   readonly hasBasis: boolean
+  /** Temporary name of what an interrupted restore has made of it, which is ours now. */
+  readonly half?: Uint8Array | undefined
   /** Called once, when the file is done or given up. */
   readonly onEnd: () => void
 }
@@ -42,8 +44,8 @@ export interface OpenFile {
   readonly dirFd: number
   /** undefined for a file that is written in place. */
   readonly temporary: Uint8Array | undefined
-  /** What stands there, to take blocks from; `fd` itself where these are in it already. */
-  readonly basisFd: number | undefined
+  /** What to take blocks from, in this order; `fd` itself where these are in it already. */
+  readonly bases: readonly number[]
 }
 
 export type Use = BlobUse<Pending>
@@ -73,7 +75,7 @@ export interface WindowGatherer {
 
 const WINDOW_FILES = 2048
 const WINDOW_BLOBS = 4096
-/** Each takes three descriptors while the window lasts. */
+/** Each takes three or four descriptors while the window lasts. */
 const WINDOW_BASES = 128
 
 export function createWindowGatherer(): WindowGatherer {
@@ -94,7 +96,7 @@ export function createWindowGatherer(): WindowGatherer {
     addFile(file) {
       const { size, extents } = file.node
       const pending: Pending = { file, placement: createPlacement(size, extents), open: undefined, fetched: 0, problem: undefined, isDone: false, isLong: false }
-      if (file.hasBasis) bases++
+      if (file.hasBasis || file.half !== undefined) bases++
       files.push(pending)
       return pending
     },

@@ -1,84 +1,74 @@
 /**
- * The names in a folder, as raw bytes and in byte order. `getdents64` fills one reused buffer and
- * the entries become Latin-1 strings, because those sort several times faster than Buffers do; only
- * the result is Buffers. Measured in bench/posix.bench.ts against `readdirSync`.
+ * The names in a folder, as raw bytes and in byte order. `getdents64` fills one reused buffer, and
+ * names are gathered and sorted as bytes: no string is made of one, and no object before it is its
+ * turn. Measured in bench/posix.bench.ts against `readdirSync`.
+ *
+ * A folder may hold more names than there is memory. Then only those that come first are kept, and
+ * when they have been given out the folder is read once more, for those that come next.
  */
 import { fallbackReadEntries } from './fallback-directory.ts'
 import { fileTypeOfNumber, type DirectoryEntry } from './file-stat.ts'
+import { compareName, NameTable } from './name-table.ts'
 import { CALL, nativeCalls, type NativeCalls } from './native.ts'
-import { errnoNumber, systemError } from './system-error.ts'
+import { statAtIfPresent } from './stat.ts'
+import { errnoNumber, PosixError, systemError } from './system-error.ts'
 
 export type { DirectoryEntry, EntryType } from './file-stat.ts'
 
 /** 128 KiB hold about 3,000 entries; larger made no difference. */
 const RECORDS_BYTES = 131_072
-/** Names that share memory. */
-const BATCH = 256
+/** The least that the system makes of an entry, whatever its name. */
+const RECORD_BYTES = 24
+/** Some 400,000 names of 20 bytes are in memory at once; a folder of a million is read a few times. */
+const NAMES_BYTES = 12 * 1024 * 1024
 const SEEK_SET = 0
 let records: Buffer | undefined
 let lengths = new Uint16Array(0)
 
-/**
- * All entries but `.` and `..`, sorted by the bytes of their names. The directory is read from its
- * start, whatever was read from the descriptor before. Names are the caller's to keep.
- *
- * @throws {PosixError} ENOTDIR, EIO…
- */
-export function readEntries(fd: number): DirectoryEntry[] {
-  const calls = nativeCalls()
-  if (calls === undefined) return fallbackReadEntries(fd)
-  const found = readSorted(calls, fd)
-  const entries: DirectoryEntry[] = []
-  eachName(found, (name, number) => {
-    entries.push({ name, type: fileTypeOfNumber(number) ?? 'unknown' })
-  })
-  return entries
-}
-
 /** The entries of a folder that are yet to come, in byte order of their names. */
 export interface EntryList {
+  /** @throws {PosixError} where the folder is read again, and cannot be */
   next(): DirectoryEntry | undefined
   /** Whether there is, or was, an entry of that name. */
   has(name: string): boolean
 }
 
 /**
- * As `readEntries`, but what is held is a string for each name: of a million names of 19 bytes a
- * process grew by 124 MB, with their buffers by 271.
+ * All entries but `.` and `..`, in the order of the bytes of their names. The directory is read from
+ * its start, whatever was read from the descriptor before; it must stay open. Names are the
+ * caller's to keep, but one that is kept keeps those around it in memory.
+ *
+ * @param mostBytes - of names that are in memory at once
+ * @throws {PosixError} ENOTDIR, EIO…
  */
-export function listEntries(fd: number): EntryList {
+export function listEntries(fd: number, mostBytes = NAMES_BYTES): EntryList {
   const calls = nativeCalls()
   if (calls === undefined) return listOf(fallbackReadEntries(fd))
-  const found = readSorted(calls, fd)
-  let batch: DirectoryEntry[] = []
+  let { names, isAll } = readSorted(calls, fd, undefined, mostBytes)
+  const isWhole = isAll
   let at = 0
-  let from = 0
   return {
     next() {
-      if (at === batch.length) {
-        batch = []
+      if (at === names.count && !isAll) {
+        ;({ names, isAll } = readSorted(calls, fd, names.nameAt(at - 1), mostBytes))
         at = 0
-        eachName(found.slice(from, from + BATCH), (name, number) => void batch.push({ name, type: fileTypeOfNumber(number) ?? 'unknown' }))
-        from += batch.length
       }
-      return batch[at++]
+      if (at === names.count) return undefined
+      return { name: names.nameAt(at), type: fileTypeOfNumber(names.typeAt(at++)) ?? 'unknown' }
     },
-    has(name) {
-      const key = `${Buffer.from(name).toString('latin1')}\0`
-      let low = 0
-      let high = found.length
-      while (low < high) {
-        const middle = (low + high) >> 1
-        if (found[middle]! < key) low = middle + 1
-        else high = middle
-      }
-      return found[low]?.startsWith(key) === true
-    },
+    has: (name) => (isWhole ? names.has(Buffer.from(name)) : isThere(fd, Buffer.from(name))),
   }
 }
 
-/** Entries that are there, as a list of those to come. */
-export function listOf(entries: readonly DirectoryEntry[]): EntryList {
+/** As `listEntries`, at once: for folders that are known to be small. */
+export function readEntries(fd: number): DirectoryEntry[] {
+  const list = listEntries(fd)
+  const entries: DirectoryEntry[] = []
+  for (let entry = list.next(); entry !== undefined; entry = list.next()) entries.push(entry)
+  return entries
+}
+
+function listOf(entries: readonly DirectoryEntry[]): EntryList {
   let at = 0
   return {
     next: () => entries[at++],
@@ -86,67 +76,67 @@ export function listOf(entries: readonly DirectoryEntry[]): EntryList {
   }
 }
 
-/** As `readEntries`, the names alone. */
-export function readNames(fd: number): Buffer[] {
-  const calls = nativeCalls()
-  if (calls === undefined) return fallbackReadEntries(fd).map((entry) => entry.name)
-  const names: Buffer[] = []
-  eachName(readSorted(calls, fd), (name) => names.push(name))
-  return names
-}
-
-/**
- * Makes the strings Buffers again, a batch at once because a copy for each costs more than the
- * system calls do. A name that is kept keeps its batch in memory, hence the bound.
- */
-function eachName(texts: readonly string[], visit: (name: Buffer, number: number) => void): void {
-  for (let from = 0; from < texts.length; from += BATCH) {
-    const to = Math.min(from + BATCH, texts.length)
-    const batch = Buffer.from(texts.slice(from, to).join(''), 'latin1')
-    let start = 0
-    for (let i = from; i < to; i++) {
-      const end = start + texts[i]!.length
-      visit(batch.subarray(start, end - 2), batch[end - 1]!)
-      start = end
-    }
+function isThere(fd: number, name: Buffer): boolean {
+  try {
+    return statAtIfPresent(fd, name) !== undefined
+  } catch (error) {
+    // What cannot be asked for cannot be read either.
+    if (!(error instanceof PosixError)) throw error
+    return false
   }
 }
 
-/**
- * Each string is name, NUL, type. NUL sorts before all that a name can hold, so the strings sort
- * exactly as the names do.
- */
-function readSorted(calls: NativeCalls, fd: number): string[] {
+interface SortedNames {
+  readonly names: NameTable
+  /** Whether none comes after them. */
+  readonly isAll: boolean
+}
+
+/** @param after - only names that come after this one */
+function readSorted(calls: NativeCalls, fd: number, after: Uint8Array | undefined, mostBytes: number): SortedNames {
   records ??= allocateRecords()
-  const found: string[] = []
   if (calls.lseek(fd, 0, SEEK_SET) < 0) throw systemError(calls.errno(), 'scandir')
+  let names: NameTable | undefined
+  /** Where names from here on are left to a later reading. */
+  let before: Uint8Array | undefined
   for (;;) {
     const filled = calls.getdents64(CALL.getdents64, fd, records, RECORDS_BYTES)
-    if (filled === 0) return found.sort()
-    if (filled > 0) {
-      collect(records, filled, found)
-    } else {
+    if (filled < 0) {
       const errno = calls.errno()
+      if (errno === errnoNumber('EINTR')) continue
       // The directory was removed while it was open: it has no entries any more.
-      if (errno === errnoNumber('ENOENT')) return []
-      if (errno !== errnoNumber('EINTR')) throw systemError(errno, 'scandir')
+      if (errno === errnoNumber('ENOENT')) return { names: new NameTable(0, 0), isAll: true }
+      throw systemError(errno, 'scandir')
+    }
+    // What the first call has filled is, of most folders, all.
+    names ??= new NameTable(filled, Math.ceil(filled / RECORD_BYTES))
+    if (filled === 0) {
+      names.sort()
+      return { names, isAll: before === undefined }
+    }
+    collect(records, filled, names, { after, before })
+    if (names.sizeBytes > mostBytes && names.count > 1) {
+      names.sort()
+      const half = names.count >> 1
+      before = new Uint8Array(names.nameAt(half))
+      names.keep(half)
     }
   }
 }
 
 function allocateRecords(): Buffer {
-  // Eight bytes more, as the last entry's type is written after its name.
-  const memory = new ArrayBuffer(RECORDS_BYTES + 8)
+  const memory = new ArrayBuffer(RECORDS_BYTES)
   lengths = new Uint16Array(memory)
   return Buffer.from(memory)
 }
 
-/**
- * struct linux_dirent64: inode (8 bytes), offset (8), length (2), type (1), name, NUL; at multiples
- * of 8. The type is copied behind the NUL, where it can only hit padding or the next inode, neither
- * of which is read.
- */
-function collect(from: Buffer, filled: number, into: string[]): void {
+interface Bounds {
+  readonly after: Uint8Array | undefined
+  readonly before: Uint8Array | undefined
+}
+
+/** struct linux_dirent64: inode (8 bytes), offset (8), length (2), type (1), name, NUL; at multiples of 8. */
+function collect(from: Buffer, filled: number, into: NameTable, { after, before }: Bounds): void {
   for (let at = 0; at < filled; at += lengths[(at + 16) >> 1]!) {
     const start = at + 19
     let end = start
@@ -155,7 +145,8 @@ function collect(from: Buffer, filled: number, into: string[]): void {
       const dots = end - start
       if (dots === 1 || (dots === 2 && from[start + 1] === 0x2e)) continue
     }
-    from[end + 1] = from[at + 18]!
-    into.push(from.toString('latin1', start, end + 2))
+    if (after !== undefined && compareName(from, start, after) <= 0) continue
+    if (before !== undefined && compareName(from, start, before) >= 0) continue
+    into.add(from, start, end, from[at + 18]!)
   }
 }

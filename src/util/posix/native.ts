@@ -10,6 +10,8 @@ import { systemError, type PosixError } from './system-error.ts'
 /** Arguments and results as in C; a result below zero means: see `errno()`, at once. */
 export interface NativeCalls {
   errno(): number
+  /** Of glibc alone. */
+  mallopt: ((option: number, value: number) => number) | undefined
   statx(dirFd: number, name: Uint8Array, flags: number, mask: number, out: Uint8Array): number
   openat(dirFd: number, name: Uint8Array, flags: number, mode: number): number
   openat2(call: number, dirFd: number, name: Uint8Array, how: Uint8Array, size: number): number
@@ -138,12 +140,21 @@ function attempt(): void {
   }
 }
 
+function ofGlibc<T>(find: () => T): T | undefined {
+  try {
+    return find()
+  } catch {
+    return undefined
+  }
+}
+
 function bind(): NativeCalls {
   const koffi: typeof import('koffi') = createRequire(import.meta.url)('koffi')
   const libc = koffi.load(null)
   const lookUp = ['void *', 'void *', 'size_t', 'void *']
   const calls: NativeCalls = {
     errno: koffi.errno,
+    mallopt: ofGlibc(() => libc.func('mallopt', 'int', ['int', 'int'])),
     address: koffi.address,
     statx: libc.func('statx', 'int', ['int', 'void *', 'int', 'uint32_t', 'void *']),
     openat: libc.func('openat', 'int', ['int', 'void *', 'int', 'uint32_t']),

@@ -4,7 +4,7 @@ import { chooseBins } from '../../../src/features/prune/reindex.ts'
 import type { PackUsage } from '../../../src/features/prune/usage.ts'
 import type { StatedObject } from '../../../src/repository/stated-index.ts'
 
-const pack = (packId: string, usedBytes: number, unusedBytes: number, more: Partial<PackUsage> = {}): PackUsage => ({ packId, sizeBytes: usedBytes + unusedBytes + 100, group: 0, sid: `s${packId}`, usedBytes, unusedBytes, largestBlob: 10, ...more })
+const pack = (packId: string, usedBytes: number, unusedBytes: number, more: Partial<PackUsage> = {}): PackUsage => ({ packId, sizeBytes: usedBytes + unusedBytes + 100, group: 0, sid: `s${packId}`, usedBytes, unusedBytes, largestBlob: 10, blobs: 10, ...more })
 
 function input(packs: readonly PackUsage[], more: Partial<ProposeInput> = {}): ProposeInput {
   return {

@@ -68,9 +68,31 @@ describe.each(WAYS)('directory (%s)', async (way) => {
   test('finds all entries of a large folder, again from the same descriptor', () => {
     const expected = fs.readdirSync(many).sort()
     const fd = posix.openAt(posix.AT_FDCWD, bytes(many), posix.OPEN_DIRECTORY)
-    expect(posix.readNames(fd).map(String)).toEqual(expected)
+    expect(posix.readEntries(fd).map(({ name }) => String(name))).toEqual(expected)
     expect(posix.readEntries(fd).map(({ name }) => String(name))).toEqual(expected)
     posix.close(fd)
+  })
+
+  test.each([300, 4_000, 70_000, 1_000_000])('finds all entries of a folder with room for %i bytes of names at once', (mostBytes) => {
+    for (const path of [odd, many]) {
+      if (path === many && mostBytes < 4_000) continue
+      const fd = posix.openAt(posix.AT_FDCWD, bytes(path), posix.OPEN_DIRECTORY)
+      const list = posix.listEntries(fd, mostBytes)
+      const found: string[] = []
+      for (let entry = list.next(); entry !== undefined; entry = list.next()) found.push(`${entry.name.toString('hex')} ${entry.type}`)
+      expect(list.next()).toBeUndefined()
+      expect(found).toEqual(fs.readdirSync(path, { encoding: 'buffer' }).map((name) => `${name.toString('hex')} file`).sort())
+      expect([list.has('aa'), list.has('a'), list.has('aaa'), list.has('')]).toEqual(path === odd ? [true, true, false, false] : [false, false, false, false])
+      posix.close(fd)
+    }
+  })
+
+  test('sorts names of which one begins the other, in any number', () => {
+    const folder = join(many, '..', `prefixes ${way}`)
+    fs.mkdirSync(folder)
+    const names = Array.from({ length: 200 }, (_, i) => 'x'.repeat(i + 1))
+    for (const name of names) fs.writeFileSync(join(folder, name), '')
+    expect(entriesOf(folder).map(({ name }) => String(name))).toEqual(names)
   })
 
   test('an empty folder has no entries, and a file is none', () => {
