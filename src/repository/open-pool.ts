@@ -67,7 +67,7 @@ export async function startOpenPool(threads: number, init: OpenInit): Promise<Op
     busy[worker]!++
     return new Promise((resolve, reject) => {
       jobs.set(job, { worker, resolve, reject })
-      pool.send(worker, request, request.kind === 'compare' ? [request.rows.buffer, request.ids.buffer] : [request.bytes.buffer])
+      pool.send(worker, request, buffersOf(request))
     })
   }
 
@@ -89,4 +89,10 @@ export async function startOpenPool(threads: number, init: OpenInit): Promise<Op
     },
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
   }
+}
+
+/** What changes hands with a request. */
+function buffersOf(request: OpenRequest): ArrayBuffer[] {
+  if (request.kind === 'compare') return [request.rows.buffer, request.ids.buffer]
+  return request.kind === 'frame' ? [request.bytes.buffer, request.into] : [request.bytes.buffer]
 }
