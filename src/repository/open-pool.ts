@@ -32,7 +32,8 @@ interface Job {
 const BUFFER_BYTES = 4.5 * 1024 * 1024
 const BUFFERS_A_WORKER = 4
 
-export async function startOpenPool(threads: number, init: OpenInit): Promise<OpenPool> {
+/** @param isEager - start the threads now; else with the first request, for those who may make none */
+export async function startOpenPool(threads: number, init: OpenInit, isEager = true): Promise<OpenPool> {
   const jobs = new Map<number, Job>()
   let nextJob = 0
   let nextPack = 0
@@ -55,7 +56,7 @@ export async function startOpenPool(threads: number, init: OpenInit): Promise<Op
       jobs.clear()
     },
   })
-  pool.warm()
+  if (isEager) pool.warm()
   const busy = Array.from({ length: pool.size }, () => 0)
 
   const leastBusy = (): number => busy.indexOf(Math.min(...busy))

@@ -60,13 +60,11 @@ export async function openFrameStore({ repository, threads, cacheBytes }: FrameS
   const { backend, keyring } = repository
   const catalogue = await repository.catalogue()
   const dataKeys = openDataKeys(repository)
-  const pool: OpenPool = await startOpenPool(threads, { repositoryId: keyring.repositoryId, targetFd: -1 })
+  const pool: OpenPool = await startOpenPool(threads, { repositoryId: keyring.repositoryId, targetFd: -1 }, false)
   const rescuer = createBlobRescuer(repository)
   const memory = createFrameMemory(SPARE_BYTES)
   const turns = createTurns(Math.max(LOADS_LEAST, backend.connections))
   const hashes = new Map<string, KeyedHash>()
-  // Loads the native code now: who mounts starts a thread that waits in a call of the system's.
-  hashes.set(`data ${keyring.group}`, keyedHash(keyring.blobId(keyring.group, 'data')))
   const frames = new Map<string, Frame>()
   let heldBytes = 0
   let loadingBytes = 0

@@ -66,12 +66,15 @@ export async function mount(repository: Repository, options: MountOptions): Prom
   const cacheBytes = Math.max(CACHE_BYTES_LEAST, options.cacheBytes ?? CACHE_BYTES)
   const tell = once(options.onProblem ?? (() => undefined))
   const source = await openSnapshotSource({ repository, choose: options.choose ?? ((list) => list.snapshots), refreshMs: options.refreshMs, templates: options.pathTemplates?.map(parsePathTemplate), onProblem: tell })
-  const framesBytes = Math.max(CACHE_BYTES_LEAST / 2, cacheBytes - TREES_BYTES - AHEAD_BYTES)
+  // One bound for all: lists as they are decoded, frames that are kept, and what is read of those that come.
+  const treesBytes = Math.min(TREES_BYTES, cacheBytes / 4)
+  const aheadBytes = Math.min(AHEAD_BYTES, cacheBytes / 16)
+  const framesBytes = cacheBytes - treesBytes - aheadBytes
   const frames = await openFrameStore({ repository, threads: options.threads ?? Math.min(2, availableParallelism()), cacheBytes: framesBytes })
   const reader = await treesFromFrames(repository, frames)
-  const trees = createTreeCache(await openTreeReader(repository, reader), Math.min(TREES_BYTES, cacheBytes / 4))
+  const trees = createTreeCache(await openTreeReader(repository, reader), treesBytes)
   const owner = options.ownedByRoot === true ? { uid: 0, gid: 0 } : { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
-  const view = createView({ trees, frames, readAhead: createReadAhead(trees, frames, Math.min(AHEAD_BYTES, framesBytes / 4)), layout: source.layout, owner })
+  const view = createView({ trees, frames, readAhead: createReadAhead(trees, frames, aheadBytes), layout: source.layout, owner })
   const size = await repositorySize(repository, source)
 
   const tellOf = async (error: unknown, node: number): Promise<void> => {
