@@ -22,6 +22,7 @@ const SCENARIOS = {
   parsers: ['test/hostile/parsers.test.ts'],
   bombs: ['test/features/bombs.test.ts', 'test/codec/zstd.test.ts'],
   far: ['test/cli/s3-far.test.ts'],
+  mount: ['test/cli/mount-large.test.ts'],
 }
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, seed: { type: 'string' }, rounds: { type: 'string' }, list: { type: 'boolean' } } })

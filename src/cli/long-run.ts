@@ -1,7 +1,7 @@
 /**
  * A command that runs for long may well collect garbage more often. V8 lets 20 MB that are in use
- * grow to 80 before it looks; told to look at a third more, a backup of a million files stays
- * some 40 MiB smaller. Most commands are over before that matters.
+ * grow to 80 before it looks; told to look at a third more, a backup of a million files takes
+ * less at its peak. Most commands are over before that matters.
  */
 import { setFlagsFromString } from 'node:v8'
 

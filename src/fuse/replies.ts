@@ -160,15 +160,26 @@ export interface EntryList {
   reply(unique: bigint): Uint8Array
 }
 
+const FIRST_LIST_BYTES = 4096
+
 /** @param isPlus - READDIRPLUS: with attributes, and each entry counts as looked up */
 export function createEntryList(sizeBytes: number, isPlus: boolean): EntryList {
-  const bytes = new Uint8Array(REPLY_HEADER_BYTES + sizeBytes)
-  const view = dataView(bytes)
+  const end = REPLY_HEADER_BYTES + sizeBytes
+  // Kernels ask for as much as they take, and most folders are small.
+  let bytes = new Uint8Array(Math.min(end, FIRST_LIST_BYTES))
+  let view = dataView(bytes)
   const before = isPlus ? ENTRY_BYTES : 0
   let at = REPLY_HEADER_BYTES
+  const grow = (): void => {
+    const larger = new Uint8Array(Math.min(end, bytes.length * 4))
+    larger.set(bytes)
+    bytes = larger
+    view = dataView(bytes)
+  }
   const addName = (name: Uint8Array, cookie: bigint, inode: InodeNumber, mode: number): boolean => {
     const length = (before + DIRENT_BYTES + name.length + 7) & ~7
-    if (at + length > bytes.length) return false
+    if (at + length > end) return false
+    while (at + length > bytes.length) grow()
     const dirent = at + before
     writeInode(view, dirent, inode)
     view.setBigUint64(dirent + 8, cookie, true)

@@ -45,7 +45,10 @@ const SEEK_DATA = 3
 const SEEK_HOLE = 4
 const FORGOTTEN_BYTES = 16
 
-/** undefined when not even the header is there: nobody can be answered. */
+/**
+ * undefined when not even the header is there: nobody can be answered.
+ * @param bytes - may be used for the next request as soon as this returns
+ */
 export function decodeRequest(bytes: Uint8Array): Request | undefined {
   if (bytes.length < REQUEST_HEADER_BYTES) return undefined
   const view = dataView(bytes)
@@ -123,10 +126,10 @@ function forgottenOf(view: DataView): Forgotten[] {
   })
 }
 
-/** A name that ends with a NUL, and is not empty. */
+/** A name that ends with a NUL, and is not empty; a copy. */
 function withName(body: Uint8Array, at: number, make: (name: Uint8Array) => Request): Request | undefined {
   const end = body.indexOf(0, at)
-  return end > at ? make(body.subarray(at, end)) : undefined
+  return end > at ? make(body.slice(at, end)) : undefined
 }
 
 /** Beyond 2^53 the number is not exact; no node and no file that is served here has one. */

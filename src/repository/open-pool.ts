@@ -32,7 +32,8 @@ interface Job {
 const BUFFER_BYTES = 4.5 * 1024 * 1024
 const BUFFERS_A_WORKER = 4
 
-export async function startOpenPool(threads: number, init: OpenInit): Promise<OpenPool> {
+/** @param isEager - start the threads now; else with the first request, for those who may make none */
+export async function startOpenPool(threads: number, init: OpenInit, isEager = true): Promise<OpenPool> {
   const jobs = new Map<number, Job>()
   let nextJob = 0
   let nextPack = 0
@@ -55,7 +56,7 @@ export async function startOpenPool(threads: number, init: OpenInit): Promise<Op
       jobs.clear()
     },
   })
-  pool.warm()
+  if (isEager) pool.warm()
   const busy = Array.from({ length: pool.size }, () => 0)
 
   const leastBusy = (): number => busy.indexOf(Math.min(...busy))
@@ -67,7 +68,7 @@ export async function startOpenPool(threads: number, init: OpenInit): Promise<Op
     busy[worker]!++
     return new Promise((resolve, reject) => {
       jobs.set(job, { worker, resolve, reject })
-      pool.send(worker, request, request.kind === 'compare' ? [request.rows.buffer, request.ids.buffer] : [request.bytes.buffer])
+      pool.send(worker, request, buffersOf(request))
     })
   }
 
@@ -89,4 +90,10 @@ export async function startOpenPool(threads: number, init: OpenInit): Promise<Op
     },
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
   }
+}
+
+/** What changes hands with a request. */
+function buffersOf(request: OpenRequest): ArrayBuffer[] {
+  if (request.kind === 'compare') return [request.rows.buffer, request.ids.buffer]
+  return request.kind === 'frame' ? [request.bytes.buffer, request.into] : [request.bytes.buffer]
 }

@@ -1,50 +1,11 @@
-/** On a real mount. /dev/fuse is needed: where there is none these tests fail and say so, they do not skip. */
+/** On a real mount: what programs see, and how mounts begin and end. */
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { type Place, place, PROGRAM, start } from '../support/nacre.ts'
+import { mounted, MOUNT_LIMIT as LIMIT, run } from '../support/mounted.ts'
+import { type Place, place, PROGRAM } from '../support/nacre.ts'
 import { seededBytes } from '../support/seeded.ts'
-
-const LIMIT = 60_000
-
-interface Mounted {
-  readonly folder: string
-  readonly log: () => string
-  readonly ended: Promise<number | null>
-  readonly pid: number
-  signal(name: NodeJS.Signals): void
-}
-
-/** Mounts, and whatever happens unmounts and ends the process. */
-async function mounted(at: Place, ...args: string[]): Promise<Mounted> {
-  if (!existsSync('/dev/fuse')) throw new Error('there is no /dev/fuse on this machine: tests of mounting need it')
-  const folder = join(at.folder, 'mnt')
-  mkdirSync(folder, { recursive: true })
-  const child = start(at, 'mount', folder, ...args)
-  let log = ''
-  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
-  onTestFinished(async () => {
-    spawnSync('fusermount3', ['-uz', folder], { timeout: 5000 })
-    child.kill('SIGKILL')
-    await ended
-  })
-  await new Promise<void>((resolve, reject) => {
-    child.stderr!.on('data', (text: Buffer) => {
-      log += text.toString()
-      if (log.includes('mounted on')) resolve()
-    })
-    child.once('exit', (code) => reject(new Error(`mount ended with ${code}: ${log}`)))
-  })
-  return { folder, log: () => log, ended, pid: child.pid!, signal: (name) => void child.kill(name) }
-}
-
-/** A program that must neither fail nor hang. */
-function run(program: string, ...args: string[]): string {
-  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'latin1', timeout: LIMIT, maxBuffer: 1 << 28 })
-  if (status !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${status}: ${stderr}${error?.message ?? ''}`)
-  return stdout
-}
 
 function fill(source: string): void {
   mkdirSync(join(source, 'd', 'empty'), { recursive: true })
@@ -127,7 +88,7 @@ test('a mount ends by a signal, by fusermount3 and by unmount; one that was kill
 
 test('new snapshots appear, forgotten ones go; a repository that vanishes fails one read and comes back', async () => {
   const { at, source, shown } = filled()
-  const { folder, log } = await mounted(at, '--refresh', '0s', '--cache-size', '4M')
+  const { folder, said } = await mounted(at, '--refresh', '0s', '--cache-size', '4M')
   const count = (): number => readdirSync(join(folder, 'snapshots')).length
   const until = async (wanted: number): Promise<void> => {
     while (count() !== wanted) await new Promise((resolve) => setTimeout(resolve, 50))
@@ -135,7 +96,7 @@ test('new snapshots appear, forgotten ones go; a repository that vanishes fails 
   expect(count()).toBe(1)
   renameSync(at.repo, `${at.repo}.away`)
   expect(spawnSync('cat', [join(shown, 'large')], { encoding: 'utf8', timeout: LIMIT }).stderr).toContain('Input/output error')
-  while (!log().includes('/large: ')) await new Promise((resolve) => setTimeout(resolve, 20))
+  await said('/large: ')
   renameSync(`${at.repo}.away`, at.repo)
   run('cmp', join(source, 'large'), join(shown, 'large'))
   expect(at.run('backup', source, '--force', '--quiet').code).toBe(0)

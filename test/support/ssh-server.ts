@@ -12,6 +12,8 @@ import { join } from 'node:path'
 const SSHD = ['/usr/sbin/sshd', '/usr/local/sbin/sshd', '/usr/local/bin/sshd'].find((path) => existsSync(path))
 const SFTP_SERVERS = ['/usr/lib/openssh/sftp-server', '/usr/libexec/openssh/sftp-server', '/usr/libexec/sftp-server']
 
+/** The program alone, for tests that need no network. */
+export const SFTP_SERVER = SFTP_SERVERS.find((path) => existsSync(path))
 export const hasSshServer = SSHD !== undefined && spawnSync('ssh', ['-V']).error === undefined
 /** The name of the suite says why it is skipped. */
 export const needsSsh = hasSshServer ? '' : ' (left out: there is no sshd on this machine; Debian: openssh-server, openssh-client)'

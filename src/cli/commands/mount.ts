@@ -1,4 +1,4 @@
-import { BackupError, filterSnapshots, mount, nowNs, requireMountPoint, resolveSnapshot, type Snapshot, type SnapshotList } from '../../index.ts'
+import { BackupError, filterSnapshots, mount, nowNs, parsePathTemplate, requireMountPoint, resolveSnapshot, type Snapshot, type SnapshotList } from '../../index.ts'
 import type { Arguments, Command } from '../command.ts'
 import { display } from '../display.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -19,6 +19,7 @@ export const command: Command = {
     snapshot: { kind: 'text', value: 'SNAPSHOT', describe: 'only this one' },
     background: { kind: 'flag', describe: 'return as soon as it is mounted' },
     refresh: { kind: 'text', value: '60s|off', describe: `look for new and forgotten snapshots when the last look was so long ago (${REFRESH})` },
+    'path-template': { kind: 'texts', value: 'TEMPLATE', describe: 'where links to snapshots stand, instead of ids, hosts, tags and labels; repeat it: %i id, %I whole id, %h host, %u user, %t tag, %l label, %T time, %Y %m %d %H %M %S (example: hosts/%h/%Y/%T)' },
     'allow-other': { kind: 'flag', describe: 'let other users in, as far as modes, owners and access lists of the files let them' },
     'owner-root': { kind: 'flag', describe: 'show root as the owner of everything' },
     'no-default-permissions': { kind: 'flag', describe: 'let whoever may enter read everything, whatever the modes say' },
@@ -37,6 +38,8 @@ export const command: Command = {
     const cacheBytes = cacheBytesOf(args)
     const threads = args.text('threads') === undefined ? undefined : Math.max(1, threadsOf(args))
     const filter = filterOf(args)
+    const pathTemplates = args.texts('path-template').length === 0 ? undefined : args.texts('path-template')
+    pathTemplates?.forEach(parsePathTemplate)
     requireMountPoint(target)
     if (args.flag('background')) return mountInBackground(context)
     const wanted = args.text('snapshot')
@@ -46,7 +49,7 @@ export const command: Command = {
     }
     const repository = await context.openRepository()
     const mounted = await mount(repository, {
-      target, choose, refreshMs, cacheBytes, threads,
+      target, choose, refreshMs, cacheBytes, threads, pathTemplates,
       allowOther: args.flag('allow-other'),
       ownedByRoot: args.flag('owner-root'),
       checkPermissions: !args.flag('no-default-permissions'),

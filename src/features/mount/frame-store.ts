@@ -6,14 +6,14 @@
 import { keyedHash, type KeyedHash } from '../../crypto/hash.ts'
 import { equalBytes } from '../../util/bytes.ts'
 import { BackupError, isBackupError } from '../../util/errors.ts'
-import { release } from '../../util/release.ts'
 import { openDataKeys } from '../../repository/blob-reader.ts'
 import type { BlobLocation } from '../../repository/catalogue/catalogue.ts'
-import type { BlobType } from '../../repository/format.ts'
+import { type BlobType, FRAME_BYTES_LIMIT } from '../../repository/format.ts'
 import { type OpenPool, startOpenPool } from '../../repository/open-pool.ts'
 import type { Repository } from '../../repository/repository.ts'
 import type { ContentBlob } from '../../snapshot/content.ts'
 import { createBlobRescuer } from './blob-failures.ts'
+import { createFrameMemory } from './frame-memory.ts'
 import { createTurns } from './turns.ts'
 
 export interface FrameStore extends AsyncDisposable {
@@ -34,10 +34,11 @@ export interface FrameStoreOptions {
 }
 
 interface Frame {
+  /** What it takes of memory. */
   readonly bytes: number
   readonly loaded: Promise<void>
   /** Set when it is there. */
-  plain: Uint8Array | undefined
+  plain: Uint8Array<ArrayBuffer> | undefined
   /** Offsets of blobs whose bytes are known to be right. */
   readonly right: Set<number>
   /** How many read from it. */
@@ -52,18 +53,18 @@ interface Wanted {
 
 /** Frames on their way at once, at least: of stored bytes there are as many. */
 const LOADS_LEAST = 8
+const SPARE_BYTES = 4 * 1024 * 1024
 const UNREADABLE = ['CORRUPT', 'BACKEND_NOT_FOUND', 'BACKEND_TRUNCATED']
 
 export async function openFrameStore({ repository, threads, cacheBytes }: FrameStoreOptions): Promise<FrameStore> {
   const { backend, keyring } = repository
   const catalogue = await repository.catalogue()
   const dataKeys = openDataKeys(repository)
-  const pool: OpenPool = await startOpenPool(threads, { repositoryId: keyring.repositoryId, targetFd: -1 })
+  const pool: OpenPool = await startOpenPool(threads, { repositoryId: keyring.repositoryId, targetFd: -1 }, false)
   const rescuer = createBlobRescuer(repository)
+  const memory = createFrameMemory(SPARE_BYTES)
   const turns = createTurns(Math.max(LOADS_LEAST, backend.connections))
   const hashes = new Map<string, KeyedHash>()
-  // Loads the native code now: who mounts starts a thread that waits in a call of the system's.
-  hashes.set(`data ${keyring.group}`, keyedHash(keyring.blobId(keyring.group, 'data')))
   const frames = new Map<string, Frame>()
   let heldBytes = 0
   let loadingBytes = 0
@@ -78,7 +79,7 @@ export async function openFrameStore({ repository, threads, cacheBytes }: FrameS
   const drop = (key: string, frame: Frame): void => {
     frames.delete(key)
     heldBytes -= frame.bytes
-    if (frame.plain !== undefined) release(frame.plain)
+    if (frame.plain !== undefined) memory.give(frame.plain.buffer)
     frame.plain = undefined
   }
 
@@ -91,7 +92,9 @@ export async function openFrameStore({ repository, threads, cacheBytes }: FrameS
     }
   }
 
-  const load = async (at: BlobLocation, wanted: readonly Wanted[], isUrgent: boolean): Promise<{ plain: Uint8Array; right: readonly boolean[] }> => {
+  const load = async (at: BlobLocation, wanted: readonly Wanted[], isUrgent: boolean): Promise<{ plain: Uint8Array<ArrayBuffer>; right: readonly boolean[] }> => {
+    // Before memory is taken by what the index says.
+    if (at.plainBytes > FRAME_BYTES_LIMIT || at.storedBytes > 2 * FRAME_BYTES_LIMIT) throw new BackupError('CORRUPT', `a frame of pack ${at.pack.packId.slice(0, 16)} states more bytes than any frame may hold`)
     const end = await turns.take(isUrgent)
     try {
       const kept = at.blobType === 'tree' ? repository.treeFrames : undefined
@@ -101,17 +104,21 @@ export async function openFrameStore({ repository, threads, cacheBytes }: FrameS
       const fetched = kept === undefined || known !== undefined ? undefined : bytes.slice()
       const ids = new Uint8Array(wanted.length * 32)
       wanted.forEach(({ blob }, i) => ids.set(blob.id, i * 32))
-      const { plain, right } = await pool.frame({
+      const { into, problem, right } = await pool.frame({
         bytes: bytes as Uint8Array<ArrayBuffer>,
         frame: { at: 0, dataKey: dataKeys.of(at), blobType: at.blobType, codec: at.codec, plainBytes: at.plainBytes, storedBytes: at.storedBytes },
         blobIdKey: keyring.blobId(at.pack.group, at.blobType),
         blobs: Float64Array.from(wanted.flatMap((one) => [one.at.offsetInFrame, one.at.length])),
         ids,
+        into: memory.take(at.plainBytes),
       })
-      // Of one that was kept too: who rescues its blobs fetches it anew.
-      if (!(plain instanceof Uint8Array)) throw new BackupError('CORRUPT', plain.message)
+      if (problem !== undefined) {
+        // Of one that was kept too: who rescues its blobs fetches it anew.
+        memory.give(into)
+        throw new BackupError('CORRUPT', problem.message)
+      }
       if (fetched !== undefined) void kept?.put(at, fetched)
-      return { plain, right }
+      return { plain: new Uint8Array(into, 0, at.plainBytes), right }
     } finally {
       end()
     }
@@ -120,20 +127,21 @@ export async function openFrameStore({ repository, threads, cacheBytes }: FrameS
   const begin = (key: string, wanted: readonly Wanted[], isUrgent: boolean): Frame => {
     const { at } = wanted[0]!
     const loading = load(at, wanted, isUrgent)
+    const bytes = memory.weigh(at.plainBytes)
     const frame: Frame = {
-      bytes: at.plainBytes,
+      bytes,
       plain: undefined,
       right: new Set(),
       pins: 0,
       loaded: loading.then(
         ({ plain, right }) => {
-          loadingBytes -= at.plainBytes
+          loadingBytes -= bytes
           frame.plain = plain
           wanted.forEach((one, i) => right[i] === true && frame.right.add(one.at.offsetInFrame))
           makeRoom()
         },
         (error: unknown) => {
-          loadingBytes -= at.plainBytes
+          loadingBytes -= bytes
           drop(key, frame)
           throw error
         },
@@ -212,7 +220,7 @@ export async function openFrameStore({ repository, threads, cacheBytes }: FrameS
     prefetch(blobs) {
       for (const [key, wanted] of gather('data', blobs)) {
         if (frames.has(key)) continue
-        if (loadingBytes + wanted[0]!.at.plainBytes > cacheBytes / 2) return false
+        if (loadingBytes + memory.weigh(wanted[0]!.at.plainBytes) > cacheBytes / 2) return false
         begin(key, wanted, false)
       }
       return true

@@ -6,13 +6,14 @@
  *     snapshots/<time>/
  *     ids/<short id> -> ../snapshots/<time>
  *     hosts/<host>/<time>, hosts/<host>/latest -> ../../snapshots/<time>
- *     tags/<tag>/<time> and labels/<label>/<time>, likewise
+ *     tags/<tag>/<time> and labels/<label>/<time>, likewise; or as path templates say
  *
  * Pure: from lists of snapshots to a tree of names.
  */
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { shortId } from '../../snapshot/select.ts'
-import { folderName, snapshotNames, type ZoneAt } from './snapshot-names.ts'
+import { DEFAULT_TEMPLATES, expandTemplate, parsePathTemplate, type PathTemplate } from './path-template.ts'
+import { snapshotNames, type ZoneAt } from './snapshot-names.ts'
 
 export type LayoutEntry =
   | { readonly kind: 'folder'; readonly path: string; readonly timeNs: bigint; readonly entries: ReadonlyMap<string, LayoutEntry> }
@@ -28,63 +29,70 @@ export interface LayoutSources {
   readonly named: readonly Snapshot[]
   readonly nowNs: bigint
   readonly zoneAt: ZoneAt
+  /** Where links stand; by id, host, tag and label by default. */
+  readonly templates?: readonly PathTemplate[] | undefined
 }
 
-export function layoutOf({ snapshots, named, nowNs, zoneAt }: LayoutSources): LayoutFolder {
+const SNAPSHOTS = 'snapshots'
+const LATEST = 'latest'
+
+export function layoutOf({ snapshots, named, nowNs, zoneAt, templates = DEFAULT_TEMPLATES.map(parsePathTemplate) }: LayoutSources): LayoutFolder {
   const names = snapshotNames(named, zoneAt)
-  const nameOf = (snapshot: Snapshot): string => names.get(snapshot)!
-  const ids = new Map<string, LayoutEntry>()
-  const all = new Map<string, LayoutEntry>()
-  for (const snapshot of snapshots) {
-    const name = nameOf(snapshot)
-    all.set(name, { kind: 'snapshot', path: `snapshots/${name}`, timeNs: snapshot.startNs, snapshot })
-    const short = shortId(snapshot.id)
-    const id = ids.has(short) ? snapshot.id : short
-    ids.set(id, { kind: 'link', path: `ids/${id}`, timeNs: snapshot.startNs, target: `../snapshots/${name}` })
+  const root: Draft = { folders: new Map(), links: new Map(), newest: undefined }
+  const placed = snapshots.flatMap((snapshot) => templates.flatMap((template) => expandTemplate(template, snapshot, names.get(snapshot)!).map((path) => ({ snapshot, template, path: unreserved(path) }))))
+  for (const { fixed } of templates) folderAt(root, unreserved(fixed))
+  // Folders before links: what both would be called is the folder's name.
+  for (const { path, snapshot } of placed) for (let depth = 0; depth < path.length; depth++) folderAt(root, path.slice(0, depth)).newest = snapshot
+  for (const { path, snapshot, template } of placed) {
+    const folder = folderAt(root, path.slice(0, -1))
+    const name = path.at(-1)!
+    folder.links.set([name, `${name}_${shortId(snapshot.id)}`, `${name}_${snapshot.id}`].find((free) => !folder.links.has(free) && !folder.folders.has(free)) ?? name, snapshot)
+    if (template.isByTime && snapshot.startNs <= nowNs && path.length > 1) folder.latest = snapshot
   }
-  const sorted = (path: string, keysOf: (snapshot: Snapshot) => readonly string[]): LayoutFolder => {
-    const groups = new Map<string, Snapshot[]>()
-    for (const snapshot of snapshots) {
-      for (const key of new Set(keysOf(snapshot).filter((text) => text !== '').map(folderName))) {
-        const members = groups.get(key)
-        if (members === undefined) groups.set(key, [snapshot])
-        else members.push(snapshot)
-      }
-    }
-    const entries = [...groups].map(([key, members]): [string, LayoutEntry] => [key, groupFolder(`${path}/${key}`, members, nameOf, nowNs)])
-    return folder(path, new Map(entries), newest(snapshots))
+  const newest = snapshots.at(-1)?.startNs ?? 0n
+  const entries = new Map<string, LayoutEntry>([[SNAPSHOTS, {
+    kind: 'folder', path: SNAPSHOTS, timeNs: newest,
+    entries: new Map(snapshots.map((snapshot) => [names.get(snapshot)!, { kind: 'snapshot', path: `${SNAPSHOTS}/${names.get(snapshot)!}`, timeNs: snapshot.startNs, snapshot }])),
+  }]])
+  for (const [name, entry] of finished(root, '', 0, names).entries) entries.set(name, entry)
+  // Never one that is dated in the future.
+  const latest = snapshots.findLast((snapshot) => snapshot.startNs <= nowNs)
+  if (latest !== undefined) entries.set(LATEST, { kind: 'link', path: LATEST, timeNs: latest.startNs, target: `${SNAPSHOTS}/${names.get(latest)!}` })
+  return { kind: 'folder', path: '', timeNs: newest, entries }
+}
+
+/** A folder that is being filled. */
+interface Draft {
+  readonly folders: Map<string, Draft>
+  readonly links: Map<string, Snapshot>
+  newest: Snapshot | undefined
+  latest?: Snapshot
+}
+
+function folderAt(root: Draft, path: readonly string[]): Draft {
+  let at = root
+  for (const name of path) {
+    const next = at.folders.get(name) ?? { folders: new Map(), links: new Map(), newest: undefined }
+    at.folders.set(name, next)
+    at = next
   }
-  const entries = new Map<string, LayoutEntry>([
-    ['snapshots', folder('snapshots', all, newest(snapshots))],
-    ['ids', folder('ids', ids, newest(snapshots))],
-    ['hosts', sorted('hosts', (snapshot) => [snapshot.host])],
-    ['tags', sorted('tags', (snapshot) => snapshot.tags)],
-    ['labels', sorted('labels', (snapshot) => [snapshot.label])],
-  ])
-  const latest = latestOf(snapshots, nowNs)
-  if (latest !== undefined) entries.set('latest', { kind: 'link', path: 'latest', timeNs: latest.startNs, target: `snapshots/${nameOf(latest)}` })
-  return folder('', entries, newest(snapshots))
+  return at
 }
 
-function groupFolder(path: string, members: readonly Snapshot[], nameOf: (snapshot: Snapshot) => string, nowNs: bigint): LayoutFolder {
-  const link = (name: string, snapshot: Snapshot): [string, LayoutEntry] => [name, { kind: 'link', path: `${path}/${name}`, timeNs: snapshot.startNs, target: `../../snapshots/${nameOf(snapshot)}` }]
-  const entries = new Map(members.map((snapshot) => link(nameOf(snapshot), snapshot)))
-  const latest = latestOf(members, nowNs)
-  if (latest !== undefined) entries.set(...link('latest', latest))
-  return folder(path, entries, newest(members))
+/** A host may be called `latest`. */
+function unreserved([first, ...rest]: readonly string[]): string[] {
+  if (first === undefined) return []
+  return [first === SNAPSHOTS || first === LATEST ? `%${first.charCodeAt(0).toString(16).toUpperCase()}${first.slice(1)}` : first, ...rest]
 }
 
-function folder(path: string, entries: ReadonlyMap<string, LayoutEntry>, timeNs: bigint): LayoutFolder {
-  return { kind: 'folder', path, timeNs, entries }
-}
-
-function newest(snapshots: readonly Snapshot[]): bigint {
-  return snapshots.at(-1)?.startNs ?? 0n
-}
-
-/** Never one that is dated in the future. */
-function latestOf(snapshots: readonly Snapshot[], nowNs: bigint): Snapshot | undefined {
-  return snapshots.findLast((snapshot) => snapshot.startNs <= nowNs)
+function finished(draft: Draft, path: string, depth: number, names: ReadonlyMap<Snapshot, string>): LayoutFolder {
+  const entries = new Map<string, LayoutEntry>()
+  const below = (name: string): string => (path === '' ? name : `${path}/${name}`)
+  const link = (name: string, snapshot: Snapshot): void => void entries.set(name, { kind: 'link', path: below(name), timeNs: snapshot.startNs, target: `${'../'.repeat(depth)}${SNAPSHOTS}/${names.get(snapshot)!}` })
+  for (const [name, folder] of draft.folders) entries.set(name, finished(folder, below(name), depth + 1, names))
+  for (const [name, snapshot] of draft.links) link(name, snapshot)
+  if (draft.latest !== undefined && !entries.has(LATEST)) link(LATEST, draft.latest)
+  return { kind: 'folder', path, timeNs: draft.newest?.startNs ?? 0n, entries }
 }
 
 /** A change since another layout shows in a folder's time, as it does in any folder's. */

@@ -6,9 +6,8 @@ import { availableParallelism } from 'node:os'
 import { monotonicMs } from '../../util/clock.ts'
 import { isBackupError, messageOf } from '../../util/errors.ts'
 import { closeDescriptor } from '../../util/posix/mount.ts'
-import { writeReply } from '../../util/posix/fuse-device.ts'
+import { watchDevice, writeReply } from '../../util/posix/fuse-device.ts'
 import { escapeBytes } from '../../util/posix/system-error.ts'
-import { startDeviceReader } from '../../repository/device-reader.ts'
 import type { Repository } from '../../repository/repository.ts'
 import { shortId } from '../../snapshot/select.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
@@ -16,6 +15,7 @@ import type { SnapshotList } from '../../snapshot/snapshots.ts'
 import { openTreeReader } from '../../snapshot/tree-reader.ts'
 import { openFrameStore } from './frame-store.ts'
 import { detachAtExit, mountAt, type MountFlags, unmountAt } from './mount-point.ts'
+import { parsePathTemplate } from './path-template.ts'
 import { createReadAhead } from './read-ahead.ts'
 import { createServer } from './server.ts'
 import { openSnapshotSource } from './snapshot-source.ts'
@@ -31,6 +31,8 @@ export interface MountOptions extends MountFlags {
   readonly choose?: ((list: SnapshotList) => readonly Snapshot[]) | undefined
   /** After so long a look at the snapshots' folders looks for new ones; undefined: never. */
   readonly refreshMs?: number | undefined
+  /** Where links to snapshots stand, such as `hosts/%h/%T`; by id, host, tag and label by default. */
+  readonly pathTemplates?: readonly string[] | undefined
   /** Show root as the owner of everything. */
   readonly ownedByRoot?: boolean | undefined
   /** For what was read and may be wanted again, lists included; 128 MiB by default. */
@@ -59,17 +61,20 @@ const AHEAD_BYTES = 8 * 1024 * 1024
 const REPEAT_MS = 60_000
 const LINES_MOST = 1000
 
-/** @throws {BackupError} TARGET_REFUSED, MOUNT_UNAVAILABLE; as opening and listing snapshots does */
+/** @throws {BackupError} INVALID_ARGUMENT, TARGET_REFUSED, MOUNT_UNAVAILABLE; as opening and listing snapshots does */
 export async function mount(repository: Repository, options: MountOptions): Promise<Mount> {
   const cacheBytes = Math.max(CACHE_BYTES_LEAST, options.cacheBytes ?? CACHE_BYTES)
   const tell = once(options.onProblem ?? (() => undefined))
-  const source = await openSnapshotSource({ repository, choose: options.choose ?? ((list) => list.snapshots), refreshMs: options.refreshMs, onProblem: tell })
-  const framesBytes = Math.max(CACHE_BYTES_LEAST / 2, cacheBytes - TREES_BYTES - AHEAD_BYTES)
+  const source = await openSnapshotSource({ repository, choose: options.choose ?? ((list) => list.snapshots), refreshMs: options.refreshMs, templates: options.pathTemplates?.map(parsePathTemplate), onProblem: tell })
+  // One bound for all: lists as they are decoded, frames that are kept, and what is read of those that come.
+  const treesBytes = Math.min(TREES_BYTES, cacheBytes / 4)
+  const aheadBytes = Math.min(AHEAD_BYTES, cacheBytes / 16)
+  const framesBytes = cacheBytes - treesBytes - aheadBytes
   const frames = await openFrameStore({ repository, threads: options.threads ?? Math.min(2, availableParallelism()), cacheBytes: framesBytes })
   const reader = await treesFromFrames(repository, frames)
-  const trees = createTreeCache(await openTreeReader(repository, reader), Math.min(TREES_BYTES, cacheBytes / 4))
+  const trees = createTreeCache(await openTreeReader(repository, reader), treesBytes)
   const owner = options.ownedByRoot === true ? { uid: 0, gid: 0 } : { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
-  const view = createView({ trees, frames, readAhead: createReadAhead(trees, frames, Math.min(AHEAD_BYTES, framesBytes / 4)), layout: source.layout, owner })
+  const view = createView({ trees, frames, readAhead: createReadAhead(trees, frames, aheadBytes), layout: source.layout, owner })
   const size = await repositorySize(repository, source)
 
   const tellOf = async (error: unknown, node: number): Promise<void> => {
@@ -96,7 +101,7 @@ export async function mount(repository: Repository, options: MountOptions): Prom
   })
   const atExit = (): void => detachAtExit(path)
   process.once('exit', atExit)
-  const requests = await startDeviceReader(device, (bytes) => server.handle(bytes))
+  const requests = watchDevice(device, (bytes) => server.handle(bytes))
 
   return {
     path,

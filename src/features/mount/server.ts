@@ -24,7 +24,7 @@ export interface ServerOptions {
 }
 
 export interface Server {
-  /** @param bytes - one request, kept as long as it is answered */
+  /** @param bytes - one request, looked at before this returns and not after */
   handle(bytes: Uint8Array): void
 }
 
@@ -101,12 +101,17 @@ export function createServer(options: ServerOptions): Server {
     if (cookie === 0n && !entries.addSelf('.', SELF_COOKIE, folder.inode)) throw new Refusal(ERRNO.EINVAL)
     if (cookie <= SELF_COOKIE && !entries.addSelf('..', PARENT_COOKIE, await view.parentInode(folder))) return entries.reply(unique)
     const counted: number[] = []
-    for await (const { entry, cookie: next } of view.list(folder, cookie > PARENT_COOKIE ? cookie : undefined)) {
-      if (!entries.add({ ...told(entry), name: entry.node.name, cookie: next })) break
-      if (!isPlus) continue
+    const add = (entry: ViewEntry, next: bigint): boolean => {
+      if (!entries.add({ ...told(entry), name: entry.node.name, cookie: next })) return false
       // At once: a node that is counted cannot be forgotten while the rest is being read.
-      view.count(entry.number)
-      counted.push(entry.number)
+      if (isPlus) view.count(entry.number)
+      if (isPlus) counted.push(entry.number)
+      return true
+    }
+    let hasRoom = true
+    for await (const piece of view.list(folder, cookie > PARENT_COOKIE ? cookie : undefined)) {
+      for (let place = piece.from; hasRoom && place < piece.to; place++) hasRoom = add(piece.entry(place), piece.cookieBehind(place))
+      if (!hasRoom) break
     }
     if (!open.has(unique)) for (const number of counted) view.forget(number, 1)
     return entries.reply(unique)

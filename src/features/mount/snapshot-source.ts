@@ -10,6 +10,7 @@ import type { Repository } from '../../repository/repository.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { loadSnapshots, type SnapshotList } from '../../snapshot/snapshots.ts'
 import { type LayoutFolder, layoutOf, withChanges } from './layout.ts'
+import type { PathTemplate } from './path-template.ts'
 
 export interface SnapshotSource {
   layout(): Promise<LayoutFolder>
@@ -21,6 +22,7 @@ export interface SnapshotSourceOptions {
   readonly choose: (list: SnapshotList) => readonly Snapshot[]
   /** undefined: never look again. */
   readonly refreshMs: number | undefined
+  readonly templates: readonly PathTemplate[] | undefined
   readonly onProblem: (message: string) => void
 }
 
@@ -28,11 +30,11 @@ export interface SnapshotSourceOptions {
 const PATIENCE_MS = 2000
 
 /** @throws {BackupError} as loading snapshots does, the first time */
-export async function openSnapshotSource({ repository, choose, refreshMs, onProblem }: SnapshotSourceOptions): Promise<SnapshotSource> {
+export async function openSnapshotSource({ repository, choose, refreshMs, templates, onProblem }: SnapshotSourceOptions): Promise<SnapshotSource> {
   const look = async (): Promise<LayoutFolder> => {
     const list = await loadSnapshots(repository)
     const named = [...list.snapshots, ...list.forgotten].sort((a, b) => (a.startNs < b.startNs ? -1 : a.startNs > b.startNs ? 1 : a.id < b.id ? -1 : 1))
-    return layoutOf({ snapshots: choose(list), named, nowNs: nowNs(), zoneAt: zoneOffsetMinutes })
+    return layoutOf({ snapshots: choose(list), named, nowNs: nowNs(), zoneAt: zoneOffsetMinutes, templates })
   }
   let layout = await look()
   await loadReadableIndex(repository)
@@ -65,9 +67,13 @@ export async function openSnapshotSource({ repository, choose, refreshMs, onProb
 }
 
 function isNew(before: LayoutFolder, now: LayoutFolder): boolean {
-  const known = before.entries.get('ids')
-  const found = now.entries.get('ids')
-  return found?.kind === 'folder' && [...found.entries.keys()].some((id) => known?.kind !== 'folder' || !known.entries.has(id))
+  const known = new Set(idsOf(before))
+  return idsOf(now).some((id) => !known.has(id))
+}
+
+function idsOf(root: LayoutFolder): string[] {
+  const snapshots = root.entries.get('snapshots')
+  return snapshots?.kind === 'folder' ? [...snapshots.entries.values()].flatMap((entry) => (entry.kind === 'snapshot' ? [entry.snapshot.id] : [])) : []
 }
 
 async function withPatience(looking: Promise<void>): Promise<void> {

@@ -31,10 +31,14 @@ export interface ViewEntry {
   readonly isNameFixed: boolean
 }
 
-export interface ListedView {
-  readonly entry: ViewEntry
-  /** Where the list goes on behind it; above 2. */
-  readonly cookie: bigint
+/** A stretch of a folder's list. */
+export interface ListedPiece {
+  /** The first that was asked for, and the one behind the last. */
+  readonly from: number
+  readonly to: number
+  entry(place: number): ViewEntry
+  /** Where the list goes on behind that entry; above 2. */
+  cookieBehind(place: number): bigint
 }
 
 export interface MountView {
@@ -42,7 +46,7 @@ export interface MountView {
   entry(number: number): Promise<ViewEntry | undefined>
   /** undefined: the folder holds no such name. */
   look(folder: ViewEntry, name: Uint8Array): Promise<ViewEntry | undefined>
-  list(folder: ViewEntry, cookie: bigint | undefined): AsyncGenerator<ListedView, void, undefined>
+  list(folder: ViewEntry, cookie: bigint | undefined): AsyncGenerator<ListedPiece, void, undefined>
   /** Of the folder that it is in. */
   parentInode(entry: ViewEntry): Promise<InodeNumber>
   /** Hands the bytes of a range, as parts, to a function that uses them at once. Ends where the file does. */
@@ -122,15 +126,25 @@ export function createView({ trees, frames, readAhead, layout, owner }: ViewPart
     async *list(folder, cookie) {
       const above = await layoutFolder(folder)
       if (above !== undefined) {
-        const start = cookie === undefined ? 0 : Number(cookie - LAYOUT_COOKIES + 1n)
-        for (const [i, [name, entry]] of [...above.entries].slice(start).entries()) yield { entry: layoutEntry(name, entry), cookie: LAYOUT_COOKIES + BigInt(start + i) }
+        const entries = [...above.entries]
+        yield {
+          from: cookie === undefined ? 0 : Math.min(entries.length, Number(cookie - LAYOUT_COOKIES + 1n)),
+          to: entries.length,
+          entry: (place) => layoutEntry(...entries[place]!),
+          cookieBehind: (place) => LAYOUT_COOKIES + BigInt(place),
+        }
         return
       }
       if (folder.node.subtree === undefined) return
       for await (const piece of piecesOf(trees, folder.node.subtree, cookie)) {
         const { nodes, id } = piece.leaf
         const row = leaves.intern(folder.number, folder.inode, id)
-        for (let place = piece.place; place < nodes.length; place++) yield { entry: nodeEntry(nodeNumber(row, place), nodes[place]!, folder.inode), cookie: piece.cookieBehind(place) }
+        yield {
+          from: piece.place,
+          to: nodes.length,
+          entry: (place) => nodeEntry(nodeNumber(row, place), nodes[place]!, folder.inode),
+          cookieBehind: piece.cookieBehind,
+        }
       }
     },
     async parentInode({ number }) {

@@ -94,6 +94,8 @@ export interface FrameRequest {
   /** Of blobs that are wanted now: offset in the frame and length of each, and their ids. */
   readonly blobs: Float64Array<ArrayBuffer>
   readonly ids: Uint8Array<ArrayBuffer>
+  /** Where the plaintext goes, at least as long as that: it comes back with the reply. */
+  readonly into: ArrayBuffer
 }
 
 export type OpenRequest = RestoreRequest | VerifyRequest | CompareRequest | FrameRequest
@@ -138,8 +140,9 @@ export type OpenReply =
       readonly kind: 'frame'
       readonly job: number
       readonly buffer: ArrayBuffer
-      /** The plaintext, in a buffer of its own. */
-      readonly plain: Uint8Array<ArrayBuffer> | OpenProblem
+      /** The request's, which begins with the plaintext if there is no problem. */
+      readonly into: ArrayBuffer
+      readonly problem: OpenProblem | undefined
       /** Which of the blobs have the bytes of their ids, one by one. */
       readonly right: readonly boolean[]
     }

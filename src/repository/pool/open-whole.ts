@@ -17,30 +17,29 @@ export interface WholeTools {
   readonly memory: Arena
 }
 
-export function openWhole({ init, decompressor, memory }: WholeTools, request: FrameRequest): OpenReply {
-  const { frame, bytes } = request
-  const buffer = bytes.buffer
+export function openWhole({ init, decompressor, memory }: WholeTools, { frame, bytes, blobs, ids, blobIdKey, into, job }: FrameRequest): OpenReply {
+  const reply = { kind: 'frame', job, buffer: bytes.buffer, into } as const
   try {
     const sealed = bytes.subarray(frame.at, frame.at + frame.storedBytes)
-    const plain = openFrame(init.repositoryId, frame.dataKey, frame, sealed, decompressor, plainLast(memory, frame.codec === CODEC_ZSTD ? 2 : 1)) as Uint8Array<ArrayBuffer>
-    const hash = keyedHash(request.blobIdKey)
+    const plain = openFrame(init.repositoryId, frame.dataKey, frame, sealed, decompressor, plainInto(into, memory, frame.codec === CODEC_ZSTD ? 2 : 1))
+    const hash = keyedHash(blobIdKey)
     const right: boolean[] = []
-    for (let i = 0; i < request.blobs.length; i += 2) {
-      const blob = plain.subarray(request.blobs[i]!, request.blobs[i]! + request.blobs[i + 1]!)
-      right.push(equalBytes(hash(blob), request.ids.subarray((i / 2) * ID_BYTES, (i / 2 + 1) * ID_BYTES)))
+    for (let i = 0; i < blobs.length; i += 2) {
+      const blob = plain.subarray(blobs[i]!, blobs[i]! + blobs[i + 1]!)
+      right.push(equalBytes(hash(blob), ids.subarray((i / 2) * ID_BYTES, (i / 2 + 1) * ID_BYTES)))
     }
-    return { kind: 'frame', job: request.job, buffer, plain, right }
+    return { ...reply, problem: undefined, right }
   } catch (error) {
     if (!isBackupError(error)) throw error
-    return { kind: 'frame', job: request.job, buffer, plain: { code: DAMAGED, message: error.message }, right: [] }
+    return { ...reply, problem: { code: DAMAGED, message: error.message }, right: [] }
   }
 }
 
-/** Memory whose n-th piece, which holds the plaintext, is a buffer of its own. Not cleared: every byte is written. */
-function plainLast(memory: Arena, n: number): Arena {
+/** Memory whose n-th piece, which holds the plaintext, is the buffer that was given for it. */
+function plainInto(into: ArrayBuffer, memory: Arena, n: number): Arena {
   let taken = 0
   return {
-    take: (lengthBytes) => (++taken === n ? new Uint8Array(Buffer.allocUnsafeSlow(lengthBytes).buffer) : memory.take(lengthBytes)),
+    take: (lengthBytes) => (++taken === n ? new Uint8Array(into, 0, lengthBytes) : memory.take(lengthBytes)),
     reset: () => undefined,
   }
 }

@@ -63,7 +63,7 @@ function answer(tools: Tools, request: OpenRequest): OpenReply {
 /** What changes hands with a reply. */
 function buffersOf(reply: OpenReply): ArrayBuffer[] {
   if (reply.buffer === undefined) return []
-  return reply.kind === 'frame' && reply.plain instanceof Uint8Array ? [reply.buffer, reply.plain.buffer] : [reply.buffer]
+  return reply.kind === 'frame' ? [reply.buffer, reply.into] : [reply.buffer]
 }
 
 function tryOpenFrame({ init, decompressor, memory }: Tools, bytes: Uint8Array, frame: FrameAt): Opened {

@@ -8,4 +8,4 @@ export interface Role<In> {
   /** Gives back what a thread would take with it when it ends. */
   readonly close?: () => void
 }
-export type RoleName = 'store' | 'open' | 'device'
+export type RoleName = 'store' | 'open'

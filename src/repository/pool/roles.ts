@@ -9,5 +9,4 @@ export async function createRole<In, Out>(name: RoleName, init: unknown, post: P
 const MODULES = {
   store: () => import('./store-worker.ts'),
   open: () => import('./open-worker.ts'),
-  device: () => import('./device-worker.ts'),
 } satisfies Record<RoleName, () => Promise<unknown>>

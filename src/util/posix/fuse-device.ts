@@ -1,80 +1,61 @@
 /**
- * The device by which the kernel asks a file system that is a program. One thread waits for requests,
- * another reads and answers them: a reply is one write, and the kernel finds what it belongs to by
- * the number in it. The descriptor never blocks, so who waits can be woken.
+ * The device by which the kernel asks a file system that is a program. The event loop itself watches
+ * it, as it watches a socket: so the thread that answers is woken by the kernel and by nobody else.
+ * Node watches no devices, but pipes and sockets it does: it is given one, in whose place the device
+ * is then put. A reply is one write, and the kernel finds what it belongs to by the number in it.
  */
 import { writeSync, writevSync } from 'node:fs'
+import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net'
 import { errnoOf } from '../errors.ts'
-import { lastMountError, requireMountCalls } from './mount.ts'
-import { type MountCalls } from './native-mount.ts'
-import { errnoNumber, systemError } from './system-error.ts'
-
-const POLLIN = 1
-const EFD_CLOEXEC = 0o2000000
-const EFD_NONBLOCK = 0o4000
-/** struct pollfd: fd i32, events i16, revents i16. */
-const POLLFD_BYTES = 8
-const ONE = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0)
-
-/** A descriptor by which who waits for requests is woken for good. */
-export function createWaker(): number {
-  const calls = requireMountCalls()
-  const fd = calls.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
-  if (fd < 0) throw lastMountError(calls, 'eventfd')
-  return fd
-}
-
-export function wake(waker: number): void {
-  writeSync(waker, ONE)
-}
+import { closeDescriptor, lastMountError, requireMountCalls, socketPair } from './mount.ts'
 
 /** Holds whatever the kernel sends to a file system that is never written to. */
 const REQUEST_BYTES = 128 * 1024
+/** What a read says when it is mounted no more. */
+const ENDED = ['ENODEV', 'ECONNABORTED', 'ENOENT']
+/** What a write says when nobody waits for it any more: interrupted, or unmounted. */
+const NOT_WANTED = ['ENOENT', 'ENODEV', 'ENOTCONN', 'ECONNABORTED']
+
+export interface DeviceWatch extends AsyncDisposable {
+  /** Resolves when it was unmounted. @throws when the device cannot be read */
+  readonly ended: Promise<void>
+}
+
 /**
- * A thread that sits in a system call for ever holds up whatever Node asks of all its threads: so
- * does process.report, by which packages that bring native code find out the C library.
+ * @param device - remains the caller's, and must not block
+ * @param onRequest - gets bytes that are its own as long as it runs
  */
-const PATIENCE_MS = 250
-
-/** A request, as a view until the next call; 'none' is there now; 'ended': it is mounted no more. */
-export type NextRequest = Uint8Array | 'none' | 'ended'
-
-/** Reads without waiting. */
-export function openRequestReader(device: number): () => NextRequest {
+export function watchDevice(device: number, onRequest: (bytes: Uint8Array) => void): DeviceWatch {
+  const [watched, other] = socketPair()
+  const onread: OnReadOpts = {
+    buffer: Buffer.allocUnsafeSlow(REQUEST_BYTES),
+    callback(length, buffer) {
+      onRequest(buffer.subarray(0, length))
+      return true
+    },
+  }
+  const options: SocketConstructorOpts & { onread: OnReadOpts } = { fd: watched, readable: true, writable: false, onread }
+  const socket = new Socket(options)
+  // Before the event loop goes round: what it begins to watch is the device.
   const calls = requireMountCalls()
-  const buffer = Buffer.allocUnsafeSlow(REQUEST_BYTES)
-  return () => {
-    const length = readOnce(calls, device, buffer)
-    return length === undefined ? 'ended' : length === 0 ? 'none' : buffer.subarray(0, length)
+  if (calls.dup3(device, watched, O_CLOEXEC) < 0) throw lastMountError(calls, 'dup3')
+  closeDescriptor(other)
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+  const ended = new Promise<void>((resolve, reject) => {
+    socket.once('error', (error) => (ENDED.includes(errnoOf(error) ?? '') ? resolve() : reject(error)))
+    socket.once('close', () => resolve())
+  })
+  ended.catch(() => undefined)
+  return {
+    ended,
+    async [Symbol.asyncDispose]() {
+      socket.destroy()
+      await closed
+    },
   }
 }
 
-/** Waits for a request, not for long. true: there may be one, or it is mounted no more. */
-export function createRequestWaiter(device: number, waker: number): () => boolean {
-  const calls = requireMountCalls()
-  const polled = Buffer.alloc(2 * POLLFD_BYTES)
-  for (const [i, fd] of [device, waker].entries()) {
-    polled.writeInt32LE(fd, i * POLLFD_BYTES)
-    polled.writeInt16LE(POLLIN, i * POLLFD_BYTES + 4)
-  }
-  return () => {
-    if (calls.poll(polled, 2, PATIENCE_MS) < 0 && calls.errno() !== errnoNumber('EINTR')) throw lastMountError(calls, 'poll')
-    return polled.readInt16LE(6) !== 0
-  }
-}
-
-/** 0: none is there now. undefined: unmounted. */
-function readOnce(calls: MountCalls, device: number, buffer: Uint8Array): number | undefined {
-  for (;;) {
-    const length = calls.read(device, buffer, buffer.length)
-    if (length >= 0) return length
-    const errno = calls.errno()
-    if (errno === errnoNumber('EAGAIN')) return 0
-    if (errno === errnoNumber('ENODEV') || errno === errnoNumber('ECONNABORTED')) return undefined
-    // ENOENT: who asked was interrupted before we read it.
-    if (errno !== errnoNumber('EINTR') && errno !== errnoNumber('ENOENT')) throw systemError(errno, 'read')
-  }
-}
+const O_CLOEXEC = 0o2000000
 
 /** @returns false when nobody waits for it any more: interrupted, or unmounted */
 export function writeReply(device: number, parts: readonly Uint8Array[]): boolean {
@@ -83,7 +64,7 @@ export function writeReply(device: number, parts: readonly Uint8Array[]): boolea
     else writevSync(device, parts as Uint8Array[])
     return true
   } catch (error) {
-    if (['ENOENT', 'ENODEV', 'ENOTCONN', 'ECONNABORTED'].includes(errnoOf(error) ?? '')) return false
+    if (NOT_WANTED.includes(errnoOf(error) ?? '')) return false
     throw error
   }
 }

@@ -11,9 +11,7 @@ export interface MountCalls {
   umount2(target: Uint8Array, flags: number): number
   socketpair(domain: number, type: number, protocol: number, out: Uint8Array): number
   recvmsg(fd: number, message: Uint8Array, flags: number): number
-  eventfd(start: number, flags: number): number
-  poll(fds: Uint8Array, count: number, timeoutMs: number): number
-  read(fd: number, out: Uint8Array, size: number): number
+  dup3(fd: number, into: number, flags: number): number
   fcntl(fd: number, command: number, argument: number): number
   address(buffer: Uint8Array): bigint
 }
@@ -32,9 +30,7 @@ export function mountCalls(): MountCalls | undefined {
     umount2: libc.func('umount2', 'int', ['void *', 'int']),
     socketpair: libc.func('socketpair', 'int', ['int', 'int', 'int', 'void *']),
     recvmsg: libc.func('recvmsg', 'long', ['int', 'void *', 'int']),
-    eventfd: libc.func('eventfd', 'int', ['uint32_t', 'int']),
-    poll: libc.func('poll', 'int', ['void *', 'unsigned long', 'int']),
-    read: libc.func('read', 'long', ['int', 'void *', 'size_t']),
+    dup3: libc.func('dup3', 'int', ['int', 'int', 'int']),
     fcntl: libc.func('fcntl', 'int', ['int', 'int', 'int']),
   })
 }

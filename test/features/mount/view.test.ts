@@ -8,6 +8,7 @@ import { piecesOf } from '../../../src/features/mount/folder-list.ts'
 import { openFrameStore } from '../../../src/features/mount/frame-store.ts'
 import { type LayoutFolder, layoutOf, withChanges } from '../../../src/features/mount/layout.ts'
 import { createLeafTable, nodeNumber } from '../../../src/features/mount/leaf-table.ts'
+import { parsePathTemplate } from '../../../src/features/mount/path-template.ts'
 import { createReadAhead } from '../../../src/features/mount/read-ahead.ts'
 import { folderName } from '../../../src/features/mount/snapshot-names.ts'
 import { treesFromFrames } from '../../../src/features/mount/tree-blobs.ts'
@@ -57,6 +58,21 @@ describe('the folders above the snapshots', () => {
     expect(folderAt(gone, 'snapshots').timeNs).toBe(77n)
     expect(folderAt(gone, 'hosts').timeNs).toBe(77n)
     expect(folderAt(gone, 'hosts', 'ada').timeNs).toBe(5_000_000_000n)
+  })
+
+  test('stand where path templates say, and only those that have what is asked for', () => {
+    const snapshots = [snapshotOf('aaaaaaaa00', 0, { tags: ['x', 'y'], user: 'me' }), snapshotOf('bbbbbbbb00', 86_400, { user: 'me' }), snapshotOf('cccccccc00', 86_401, { host: 'latest', user: 'me' })]
+    const root = layoutOf({ snapshots, named: snapshots, nowNs: 1n << 62n, zoneAt: utc, templates: ['by/%t/%i', '%h/%Y/%m-%d', 'all/100%%%u_%T'].map(parsePathTemplate) })
+    expect(names(root)).toEqual(['snapshots', 'by', 'all', 'ada', '%6Catest', 'latest'])
+    expect(names(folderAt(root, 'by'))).toEqual(['x', 'y'])
+    expect(names(folderAt(root, 'by', 'y'))).toEqual(['aaaaaaaa'])
+    expect(folderAt(root, 'by', 'y').entries.get('aaaaaaaa')).toMatchObject({ target: '../../snapshots/1970-01-01T00-00-00' })
+    expect(names(folderAt(root, 'ada', '1970'))).toEqual(['01-01', '01-02', 'latest'])
+    expect(names(folderAt(root, 'all'))).toEqual(['100%25me_1970-01-01T00-00-00', '100%25me_1970-01-02T00-00-00', '100%25me_1970-01-02T00-00-01', 'latest'])
+    // What would be called alike has more of its own name.
+    const crowded = layoutOf({ snapshots, named: snapshots, nowNs: 1n << 62n, zoneAt: utc, templates: ['%u', '%u/%i'].map(parsePathTemplate) })
+    expect(names(crowded)).toEqual(['snapshots', 'me', 'me_aaaaaaaa', 'me_bbbbbbbb', 'me_cccccccc', 'latest'])
+    for (const wrong of ['', '/%T', 'a//%T', '../%T', 'a/%x', 'a%', 'same', 'snap\0%T']) expect(() => parsePathTemplate(wrong)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }) as Error)
   })
 
   test('hold names as long as a name may be, whatever a host calls itself', () => {
@@ -141,11 +157,14 @@ describe('a view', () => {
       const seen: string[] = []
       for (let cookie: bigint | undefined; ; ) {
         let taken = 0
-        for await (const { entry, cookie: next } of view.list(folder, cookie)) {
-          seen.push(Buffer.from(entry.node.name).toString())
-          cookie = next
-          expect((await view.entry(entry.number))?.node.name).toEqual(entry.node.name)
-          if (++taken === 7) break
+        for await (const piece of view.list(folder, cookie)) {
+          for (let place = piece.from; place < piece.to && taken < 7; place++, taken++) {
+            const entry = piece.entry(place)
+            seen.push(Buffer.from(entry.node.name).toString())
+            cookie = piece.cookieBehind(place)
+            expect((await view.entry(entry.number))?.node.name).toEqual(entry.node.name)
+          }
+          if (taken === 7) break
         }
         if (taken < 7) break
       }
