@@ -1,8 +1,10 @@
 /** The command line that prints, or does, what is on the screen: so that people learn it, and can go on without the screen. */
 import { shortId, type Snapshot } from '../../index.ts'
 import { shellOption, shellWord } from '../shell-quote.ts'
+import { lineText } from './line-editor.ts'
 import { chosen } from './list.ts'
 import { joinedPath } from './paths.ts'
+import { wantedPlaces } from './places.ts'
 import { type Model, shownView } from './model.ts'
 import type { Place } from './place.ts'
 import { restoreSteps, type RestoreStep } from './restore-steps.ts'
@@ -10,8 +12,11 @@ import { restoreSteps, type RestoreStep } from './restore-steps.ts'
 /** What is on the screen, or what would be restored where something is marked. */
 export function shownCommands(model: Model): readonly string[] {
   const view = shownView(model)
+  if (model.prompt?.asks === 'target' || (view.kind === 'folder' && model.marks.length > 0)) {
+    const typed = model.prompt === undefined ? '' : lineText(model.prompt.line)
+    return restoreSteps(wantedPlaces(model), Buffer.from(typed === '' ? 'DIR' : typed)).map((step) => restoreCommand(model, step))
+  }
   if (view.kind === 'text') return view.commands
-  if (model.marks.length > 0) return restoreSteps(model.marks, Buffer.from('DIR')).map((step) => restoreCommand(model, step))
   switch (view.kind) {
     case 'snapshots': {
       return [`${model.program} snapshots${model.filters}`]

@@ -27,6 +27,8 @@ interface Binding {
 const ROWS: readonly ViewKind[] = ['snapshots', 'folder', 'versions']
 
 export const BINDINGS: readonly Binding[] = [
+  { action: 'help', keys: ['?'], short: 'help', long: 'this page' },
+  { action: 'quit', keys: ['q', 'ctrl-c'], short: 'quit', long: 'end' },
   { action: 'open', keys: ['enter', 'right', 'l'], where: ROWS, short: 'open', long: 'enter a snapshot or folder, look into a file' },
   { action: 'back', keys: ['left', 'h', 'backspace', 'escape'], short: 'back', long: 'go back; stop what is being read' },
   { action: 'mark', keys: ['space'], where: ['folder', 'versions'], short: 'mark', long: 'mark for a restore; among versions, mark the one to compare with' },
@@ -46,8 +48,6 @@ export const BINDINGS: readonly Binding[] = [
   { action: 'start', keys: ['home', 'g'], long: 'to the beginning' },
   { action: 'end', keys: ['end', 'G'], long: 'to the end' },
   { action: 'redraw', keys: ['ctrl-l'], long: 'draw everything anew' },
-  { action: 'help', keys: ['?'], short: 'help', long: 'this page' },
-  { action: 'quit', keys: ['q', 'ctrl-c'], short: 'quit', long: 'end' },
 ]
 
 export function actionOf({ name }: Key, view: ViewKind): Action | undefined {

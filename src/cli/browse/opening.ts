@@ -104,7 +104,7 @@ export function showDetails(model: Model): Model {
   }
   const place = view.kind === 'versions' ? chosenVersion(view) : folderEntry(model)
   if (place === undefined) return model
-  return page(displayPath(place.path), nodeDetails(place.node), [`${model.program} ls ${snapshotWord(model, place.snapshot, place.path)} -l --json`])
+  return page(displayPath(place.path), nodeDetails(place.node), [`${model.program} ls ${snapshotWord(model, place.snapshot, place.path)} --json`])
 }
 
 export function showCommands(model: Model): Model {

@@ -74,6 +74,7 @@ function shown(line: string): string {
   }, '')
 }
 
+/** Broken at a space, where one is in the second half of the line. */
 function wrapped({ text, style }: TextLine, width: number): TextLine[] {
   if (columns(text) <= width) return [{ text, style }]
   const lines: TextLine[] = []
@@ -82,9 +83,12 @@ function wrapped({ text, style }: TextLine, width: number): TextLine[] {
   for (const character of text) {
     const wide = columns(character)
     if (taken + wide > width) {
-      lines.push({ text: line, style })
-      line = ''
-      taken = 0
+      const space = character === ' ' ? line.length : line.lastIndexOf(' ')
+      const end = space > line.length / 2 ? space : line.length
+      lines.push({ text: line.slice(0, end), style })
+      line = line.slice(end).trimStart()
+      taken = columns(line)
+      if (line === '' && character === ' ') continue
     }
     line += character
     taken += wide

@@ -1,9 +1,11 @@
 /** What a key, or something that was read, makes of what is looked at. Pure: `Step.request` says what is to be read or done. */
+import { columns } from '../format.ts'
+import { shownCommands } from './commands-shown.ts'
 import { actionOf, type Action } from './keys.ts'
 import { fit } from './list.ts'
-import { bodyHeight, type Message, type Model, shownView, type Step, type View, working } from './model.ts'
-import { moveTo, position, rowCount } from './movement.ts'
-import { compareChosen, openChosen, showCommands, showDetails, showHelp, showVersions } from './opening.ts'
+import { bodyHeight, type Message, type Model, shownView, type Step, type View, withView, type Work, working } from './model.ts'
+import { moveTo, position, rowCount, topOfText } from './movement.ts'
+import { compareChosen, openChosen, pushed, showCommands, showDetails, showHelp, showVersions, textView } from './opening.ts'
 import { wantedPlaces } from './places.ts'
 import { withResult } from './results.ts'
 import { findAgain, typed } from './typing.ts'
@@ -15,16 +17,16 @@ export function update(model: Model, message: Message): Step {
     case 'key':
       return afterKey(model, message)
     case 'resize':
-      return completed({ ...model, size: message.size, views: model.views.map((view) => fitted(view, bodyHeight(message.size))) })
+      return completed(inside({ ...model, size: message.size, views: model.views.map((view) => fitted(view, bodyHeight(message.size))) }))
     case 'notice':
       return { model: { ...model, notice: message.text } }
     case 'progress':
       return model.work?.id === message.work ? { model: { ...model, work: { ...model.work, progress: message.text } } } : { model }
     case 'failed':
-      return model.work?.id === message.work ? { model: { ...model, work: undefined, notice: message.message } } : { model }
+      return { model: model.work?.id === message.work ? afterFailure(model, model.work, message.message) : model }
     case 'done': {
       if (model.work?.id !== message.work) return { model }
-      const step = withResult({ ...model, work: undefined }, model.work.request, message.result)
+      const step = withResult({ ...model, work: undefined, notice: undefined }, model.work.request, message.result)
       return step.request === undefined ? completed(step.model) : step
     }
   }
@@ -35,6 +37,21 @@ export function completed(model: Model): Step {
   const view = shownView(model)
   if (view.kind !== 'folder' || view.tree === undefined || view.window !== undefined || model.work !== undefined) return { model }
   return working(model, { kind: 'around', list: view.tree, name: view.wanted, isLast: false })
+}
+
+/** A folder that cannot be read is left; what is too long for a line is a page. */
+function afterFailure(model: Model, { request }: Work, message: string): Model {
+  const view = shownView(model)
+  const isUnread = request.kind === 'around' && view.kind === 'folder' && view.window === undefined && model.views.length > 1
+  const left: Model = { ...model, work: undefined, views: isUnread ? model.views.slice(0, -1) : model.views }
+  if (columns(message) <= model.size.columns) return { ...left, notice: message }
+  return pushed(left, textView('that did not work', [{ text: message, style: 'warning' }], shownCommands(model)))
+}
+
+/** A text that has other lines now is not scrolled beyond its end. */
+function inside(model: Model): Model {
+  const view = shownView(model)
+  return view.kind === 'text' ? withView(model, { ...view, top: topOfText(model, view.top) }) : model
 }
 
 function afterKey(model: Model, { key }: Extract<Message, { kind: 'key' }>): Step {

@@ -15,7 +15,6 @@ export const command: Command = {
     ...FILTERS,
   },
   positionals: [0, 1],
-  endsItself: true,
   async run(context) {
     const { args, output, signal } = context
     requireTerminal(context)
