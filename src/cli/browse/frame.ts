@@ -126,7 +126,7 @@ function listRows<Item>(list: List<Item>, height: number, contentOf: (item: Item
     const at = list.top + i
     const isSelected = at === list.selected
     const { cells, mark, style } = contentOf(item, at)
-    const head = `${isSelected ? '>' : ' '}${mark} ${layout.map(({ name, width: room, isRight }) => `${padded(cells[name] ?? '', room, isRight)} `).join('')}`
+    const head = fitted(`${isSelected ? '>' : ' '}${mark} ${layout.map(({ name, width: room, isRight }) => `${padded(cells[name] ?? '', room, isRight)} `).join('')}`, width)
     const rest = fitted(cells['rest'] ?? '', Math.max(0, width - columns(head)))
     return isSelected ? { spans: [{ text: padded(head + rest, width) }], isReverse: true } : { spans: [{ text: head, style: mark === '*' ? 'marked' : undefined }, { text: rest, style }] }
   })
