@@ -127,7 +127,8 @@ function listRows<Item>(list: List<Item>, height: number, contentOf: (item: Item
     const isSelected = at === list.selected
     const { cells, mark, style } = contentOf(item, at)
     const head = fitted(`${isSelected ? '>' : ' '}${mark} ${layout.map(({ name, width: room, isRight }) => `${padded(cells[name] ?? '', room, isRight)} `).join('')}`, width)
-    const rest = fitted(cells['rest'] ?? '', Math.max(0, width - columns(head)))
+    const room = width - columns(head)
+    const rest = room > 0 ? fitted(cells['rest'] ?? '', room) : ''
     return isSelected ? { spans: [{ text: padded(head + rest, width) }], isReverse: true } : { spans: [{ text: head, style: mark === '*' ? 'marked' : undefined }, { text: rest, style }] }
   })
 }
