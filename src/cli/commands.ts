@@ -18,6 +18,7 @@ export const COMMANDS = {
   diff: { purpose: 'Looking and restoring', summary: 'tell what differs between two snapshots, or a snapshot and files', load: () => import('./commands/diff.ts') },
   dump: { purpose: 'Looking and restoring', summary: 'write a file, or a folder as tar or zip, to stdout', load: () => import('./commands/dump.ts') },
   'export-tar': { purpose: 'Looking and restoring', summary: 'write a snapshot, or a part of one, as a tar', load: () => import('./commands/export-tar.ts') },
+  browse: { purpose: 'Looking and restoring', summary: 'look around in snapshots, folders and versions, in the terminal', load: () => import('./commands/browse.ts') },
   mount: { purpose: 'Looking and restoring', summary: 'show every snapshot as a folder', load: () => import('./commands/mount.ts') },
   unmount: { purpose: 'Looking and restoring', summary: 'take such a folder away again', load: () => import('./commands/unmount.ts') },
   restore: { purpose: 'Looking and restoring', summary: 'write a snapshot, or a part of one, to a folder', load: () => import('./commands/restore.ts') },

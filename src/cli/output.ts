@@ -22,6 +22,8 @@ export interface Output {
   warn(text: string): void
   /** A line that the next call of anything here overwrites. */
   status(text: string): void
+  /** From now on what is for people goes elsewhere, since a screen is drawn where it would be seen. Ends by what is given back. */
+  divert(to: (text: string) => void): () => void
 }
 
 export interface OutputFlags {
@@ -35,11 +37,13 @@ const CLEAR_LINE = '\r\x1b[K'
 export function createOutput(flags: OutputFlags): Output {
   const { stdout, stderr } = process
   let hasStatus = false
+  let diverted: ((text: string) => void) | undefined
   const clear = (): void => {
     if (hasStatus) stderr.write(CLEAR_LINE)
     hasStatus = false
   }
   const line = (stream: NodeJS.WriteStream, text: string): void => {
+    if (diverted !== undefined && stream === stderr) return diverted(text)
     clear()
     stream.write(`${text}\n`)
   }
@@ -58,6 +62,12 @@ export function createOutput(flags: OutputFlags): Output {
     status(text) {
       stderr.write(`${CLEAR_LINE}${fitted(text, Math.max(20, (stderr.columns || 80) - 1))}`)
       hasStatus = true
+    },
+    divert(to) {
+      diverted = to
+      return () => {
+        diverted = undefined
+      }
     },
   }
 }

@@ -1,10 +1,11 @@
-import { escapeBytes, formatTime, nodeJson, pathHistory, type PathVersion, shortId, type Snapshot, textFields } from '../../index.ts'
+import { formatTime, nodeJson, pathHistory, type PathVersion, shortId, type Snapshot, textFields } from '../../index.ts'
 import type { Command } from '../command.ts'
 import { display } from '../display.ts'
 import { FILTERS, openChooser } from '../filters.ts'
 import { count, size, table } from '../format.ts'
 import { localTime } from '../local-time.ts'
 import { argumentBytes } from '../raw-arguments.ts'
+import { shellWord } from '../shell-quote.ts'
 
 export const command: Command = {
   usage: 'history PATH',
@@ -20,7 +21,7 @@ export const command: Command = {
     if (output.isJson) output.json(versions.map((version) => versionJson(path, version)))
     else {
       output.result(table(['id', 'modified', 'size', 'first seen', 'last seen', 'snapshots'], versions.map(row)))
-      output.info(`${count(versions.length, 'version')}${without.length > 0 ? `; ${count(without.length, 'snapshot')} without it` : ''}; to bring one back: nacre restore ID:${quoted(path)} --target DIR`)
+      output.info(`${count(versions.length, 'version')}${without.length > 0 ? `; ${count(without.length, 'snapshot')} without it` : ''}; to bring one back: nacre restore ID:${shellWord(path)} --target DIR`)
     }
     return problems.length > 0 ? 1 : 0
   },
@@ -34,10 +35,4 @@ function row({ node, snapshots }: PathVersion<Snapshot>): string[] {
 
 function versionJson(path: Uint8Array, { node, snapshots }: PathVersion<Snapshot>): unknown {
   return { snapshot_id: snapshots.at(-1)!.id, ...textFields('path', path), ...nodeJson(node), snapshots: snapshots.map(({ id }) => id) }
-}
-
-/** For a line that a person copies into a shell. */
-function quoted(path: Uint8Array): string {
-  const text = escapeBytes(path)
-  return /^[\w./@%+=:,-]+$/.test(text) ? text : `'${display(text).replaceAll("'", "'\\''")}'`
 }

@@ -3,6 +3,7 @@ import type { Command } from '../command.ts'
 import { display, displayJson, displayPath } from '../display.ts'
 import { FILTERS, openChooser } from '../filters.ts'
 import { localTime } from '../local-time.ts'
+import { modeText } from '../mode-text.ts'
 import { snapshotPathOf } from '../snapshot-path.ts'
 
 export const command: Command = {
@@ -35,23 +36,10 @@ export const command: Command = {
   },
 }
 
-const TYPE_LETTER = { file: '-', directory: 'd', symlink: 'l', fifo: 'p', socket: 's', block: 'b', character: 'c' } as const
-
 function longLine(node: Node): string {
   const time = localTime(BigInt(node.mtimeS) * 1_000_000_000n)
   const owner = `${display(node.user ?? String(node.uid)).padEnd(8)} ${display(node.group ?? String(node.gid)).padEnd(8)}`
   return `${modeText(node)} ${String(node.links).padStart(3)} ${owner} ${String(node.size).padStart(12)} ${time}`
-}
-
-function modeText(node: Node): string {
-  const bits = [...'rwxrwxrwx'].map((letter, i) => ((node.mode & (1 << (8 - i))) === 0 ? '-' : letter))
-  const special = (bit: number, at: number, letter: string): void => {
-    if ((node.mode & bit) !== 0) bits[at] = bits[at] === '-' ? letter.toUpperCase() : letter
-  }
-  special(0o4000, 2, 's')
-  special(0o2000, 5, 's')
-  special(0o1000, 8, 't')
-  return TYPE_LETTER[node.type] + bits.join('')
 }
 
 function linkTarget(node: Node): string {

@@ -1,12 +1,10 @@
-import { BackupError, type Deletion, type Overwrite, restore, type RestoreResult, shortId } from '../../index.ts'
+import { BackupError, type Deletion, type Overwrite } from '../../index.ts'
 import type { Arguments, Command } from '../command.ts'
-import { display, displayPath } from '../display.ts'
 import { EXIT } from '../exit-codes.ts'
 import { FILTERS, openChooser } from '../filters.ts'
 import { count } from '../format.ts'
-import { startProgress } from '../progress.ts'
 import { askYes } from '../prompt.ts'
-import { onRestoreEvent, restoreSummaryJson, tellRestored } from '../restore-output.ts'
+import { runRestore, shownTarget } from '../restore-run.ts'
 import { snapshotPathOf } from '../snapshot-path.ts'
 import { threadsOf } from './backup.ts'
 
@@ -47,30 +45,15 @@ export const command: Command = {
     const stripComponents = countOf(args, 'strip-components')
     const { repository, choose } = await openChooser(context)
     const snapshot = choose(text)
-    const progress = startProgress(output, 'file')
-    const isDry = args.flag('dry-run')
-    const shownTarget = typeof target === 'string' ? display(target) : displayPath(target)
-    let result: RestoreResult
-    try {
-      result = await restore(repository, {
-        snapshot, path, target, include: args.texts('include'), exclude: args.texts('exclude'),
-        overwrite, inPlace: args.flag('in-place'), delete: args.flag('delete'), deleteInHomeOrRoot: args.flag('delete-in-home-or-root'),
-        confirmDelete: args.flag('yes') ? undefined : (deletion) => askDelete(deletion, shownTarget, signal),
-        stripComponents, noDevices: args.flag('no-devices'), noXattrs: args.flag('no-xattrs'),
-        dryRun: isDry, verify: args.flag('verify'), sparse: args.flag('sparse'), numericIds: args.flag('numeric-ids'), threads, signal, onEvent: onRestoreEvent(output, progress, target),
-      })
-    } finally {
-      progress.stop()
-    }
-    if (args.texts('include').length > 0 && isNothing(result)) throw new BackupError('NOTHING_SELECTED', `nothing in snapshot ${shortId(snapshot.id)} is matched by --include and left by --exclude, so nothing was restored; "nacre ls --recursive" shows what is in it`)
-    if (output.isJson) output.json(restoreSummaryJson(snapshot.id, result))
-    else tellRestored(output, shortId(snapshot.id), shownTarget, result, isDry)
+    const result = await runRestore(repository, output, {
+      snapshot, path, target, include: args.texts('include'), exclude: args.texts('exclude'),
+      overwrite, inPlace: args.flag('in-place'), delete: args.flag('delete'), deleteInHomeOrRoot: args.flag('delete-in-home-or-root'),
+      confirmDelete: args.flag('yes') ? undefined : (deletion) => askDelete(deletion, shownTarget(target), signal),
+      stripComponents, noDevices: args.flag('no-devices'), noXattrs: args.flag('no-xattrs'),
+      dryRun: args.flag('dry-run'), verify: args.flag('verify'), sparse: args.flag('sparse'), numericIds: args.flag('numeric-ids'), threads, signal,
+    })
     return result.problems.length > 0 ? EXIT.incomplete : EXIT.done
   },
-}
-
-function isNothing({ files, folders, others, unchanged, problems, deleted, newer }: RestoreResult): boolean {
-  return files + folders + others + unchanged + problems.length + deleted + newer === 0
 }
 
 const OVERWRITE = ['always', 'if-changed', 'if-newer', 'never'] as const

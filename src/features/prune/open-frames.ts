@@ -59,10 +59,11 @@ export async function openFrameOpener({ backend, keyring }: Repository, { group,
       // The request's memory comes back to the pool, which gives it away again.
       const sealed = bytes.slice()
       const { blobs, ids } = tableOf(entry.blobs.subarray(from, to))
-      const { plain, right } = await pool.frame({ bytes: bytes as Uint8Array<ArrayBuffer>, frame: { ...frame, at: 0, dataKey: key }, blobIdKey: blobIdKeys[frame.blobType], blobs, ids })
-      if (!(plain instanceof Uint8Array)) throw new BackupError('CORRUPT', plain.message)
+      const room = new ArrayBuffer(frame.plainBytes)
+      const { into, problem, right } = await pool.frame({ bytes: bytes as Uint8Array<ArrayBuffer>, frame: { ...frame, at: 0, dataKey: key }, blobIdKey: blobIdKeys[frame.blobType], blobs, ids, into: room })
+      if (problem !== undefined) throw new BackupError('CORRUPT', problem.message)
       if (!right.every(Boolean)) throw new BackupError('CORRUPT', 'a blob has other bytes than its id says')
-      return { key, plaintext: plain, sealed }
+      return { key, plaintext: new Uint8Array(into), sealed }
     },
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
   }
