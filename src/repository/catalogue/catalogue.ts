@@ -234,6 +234,8 @@ function catalogueOver(db: Database, path: string, wiped: string | undefined, ta
       }
     },
     async [Symbol.asyncDispose]() {
+      // What was on its way when something else failed may still put rows after the end; they can be made again.
+      if (db.status === 'closed') return
       await rows.flush()
       await db.close()
     },
