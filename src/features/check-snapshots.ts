@@ -31,6 +31,8 @@ export interface SnapshotTrouble extends Sufferer {
 export interface WalkOptions {
   /** Whether some pack gives the blob back. */
   readonly isGood: (blobId: Uint8Array) => boolean
+  /** Blobs that are good, as far as it is known beforehand. Added to. */
+  readonly known?: IdSet | undefined
   /** Decode every node, and not only what of it names blobs. */
   readonly isStrict?: boolean | undefined
   readonly onTrouble: (trouble: SnapshotTrouble) => void
@@ -60,7 +62,7 @@ export async function walkSnapshots(trees: TreeReader, snapshots: readonly Snaps
   const sound = new IdSet()
   /** Those that suffer, and one blob that they suffer for. */
   const suffering = new Map<string, Uint8Array>()
-  const known = new IdSet()
+  const known = options.known ?? new IdSet()
   const namedSnapshots = new Set<string>()
   let named = 0
   let turnBegan = monotonicMs()

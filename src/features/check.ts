@@ -18,6 +18,7 @@ import { protocolFindings } from './check-protocol.ts'
 import { walkSnapshots } from './check-snapshots.ts'
 import type { CheckEvent, Finding, ReadData, Sufferer } from './finding.ts'
 import { createLosses, type Losses } from './losses.ts'
+import { createStatedBlobs } from './stated-blobs.ts'
 
 export interface CheckOptions {
   /** Without it, only the structure is checked. */
@@ -70,7 +71,8 @@ export async function checkRepository(repository: Repository, options: CheckOpti
   }
   const gc = await readGcState(repository, signal, { afresh: true })
   for (const finding of await protocolFindings(repository, gc, signal)) report(finding)
-  const { catalogue, problems } = await loadIndex(repository, { signal, tolerant: true, afresh: true, referring: { condemned: new Set() } })
+  const stated = createStatedBlobs()
+  const { catalogue, problems } = await loadIndex(repository, { signal, tolerant: true, afresh: true, onRead: stated.add, referring: { condemned: new Set() } })
   for (const { name, message } of problems) report({ severity: 'error', code: 'index_damaged', object: `index/${name}`, message, suffers: [], advice: ADVICE.index })
   const listed = await listPacks(repository.backend, signal)
   const { snapshots, problems: broken, markerProblems, missing: unlisted } = await loadSnapshots(repository, { signal, gc, afresh: true })
@@ -80,9 +82,9 @@ export async function checkRepository(repository: Repository, options: CheckOpti
 
   const packProblems = packsOfIndex(catalogue.packs(), listed)
   const trees = await openTreeReader(repository)
-  const walk = async (isGood: (blobId: Uint8Array) => boolean): Promise<Losses> => {
+  const walk = async (isGood: (blobId: Uint8Array) => boolean, known?: IdSet): Promise<Losses> => {
     const losses = createLosses()
-    await walkSnapshots(trees, snapshots, { isGood, isStrict: options.readData !== undefined, onTrouble: losses.add, signal })
+    await walkSnapshots(trees, snapshots, { isGood, known, isStrict: options.readData !== undefined, onTrouble: losses.add, signal })
     return losses
   }
   // Trees are walked here while the workers read packs; only if these have losses, once more.

@@ -47,6 +47,8 @@ export interface LoadOptions {
    * more, and is met as if it were new.
    */
   readonly afresh?: boolean | undefined
+  /** Called with each object that was read anew and is as it was. */
+  readonly onRead?: ((index: IndexObject) => void) | undefined
   /** Groups whose index is wanted; by default the holder's own. */
   readonly group?: number | undefined
 }
@@ -99,7 +101,7 @@ async function absorbListed(repository: Repository, catalogue: Catalogue, group:
   await catalogue.drop([...catalogue.absorbed.keys(), ...catalogue.replaced].filter((name) => splitName(name).group === group && !names.has(name)))
   // Names are hashes, so another size is damage; what was learnt from it when it was whole is in no other machine's index.
   await catalogue.drop(listed.filter(({ name, sizeBytes }) => catalogue.absorbed.has(name) && catalogue.absorbed.get(name) !== sizeBytes).map(({ name }) => name))
-  if (options.afresh === true) await dropDamaged(repository, catalogue, listed, options.signal)
+  if (options.afresh === true) await dropDamaged(repository, catalogue, listed, options)
   const damaged = new Map<string, Error>()
   const unknown = listed.filter((info) => !catalogue.absorbed.has(info.name) && !catalogue.replaced.has(info.name))
   const read = async (info: ObjectInfo): Promise<{ name: string; sizeBytes: number; index: IndexObject | undefined | Error }> => {
@@ -132,12 +134,13 @@ async function readIndex(repository: Repository, info: ObjectInfo, signal: Abort
 }
 
 /** Lets the catalogue forget what can no longer be read as it was. */
-async function dropDamaged(repository: Repository, catalogue: Catalogue, listed: readonly ObjectInfo[], signal: AbortSignal | undefined): Promise<void> {
+async function dropDamaged(repository: Repository, catalogue: Catalogue, listed: readonly ObjectInfo[], { signal, onRead }: LoadOptions): Promise<void> {
   // Nobody needs to read what another replaces.
   const known = listed.filter(({ name }) => catalogue.absorbed.has(name))
   const isDamaged = async (info: ObjectInfo): Promise<string | undefined> => {
     try {
-      await readIndex(repository, info, signal)
+      const index = await readIndex(repository, info, signal)
+      onRead?.(index)
       return undefined
     } catch (error) {
       if (isBackupError(error, 'CORRUPT')) return info.name
