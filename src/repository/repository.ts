@@ -102,7 +102,7 @@ export async function createRepository(options: CreateOptions): Promise<{ id: st
   if ((await backend.stat(CONFIG)) !== undefined) throw alreadyThere(backend)
   const remains = await firstOfRepository(backend)
   if (remains !== undefined) throw new BackupError('REPOSITORY_EXISTS', `${withoutConfig(backend, remains)} Nothing was touched`, { path: backend.location })
-  const { unguarded, isWithoutCondition } = await suitability(backend)
+  const isWithoutCondition = await lacksCondition(backend)
   if (isWithoutCondition) backend = withLook(backend)
   const repositoryId = randomBytes(REPOSITORY_ID_BYTES)
   const bundle = ownerBundle(randomBytes(32))
@@ -116,23 +116,23 @@ export async function createRepository(options: CreateOptions): Promise<{ id: st
     throw alreadyThere(backend)
   }
   const id = toHex(repositoryId)
-  const withWhat = backend.unguarded ?? unguarded
-  if (options.cacheFolder !== undefined) await writeProbeRecord(join(options.cacheFolder, id), { location: backend.location, unguarded: withWhat ?? null, time: formatTime(nowNs(), 0) })
-  return { id, slotId: slot.id, chunker, unguarded: withWhat }
+  const { unguarded } = backend
+  if (options.cacheFolder !== undefined) await writeProbeRecord(join(options.cacheFolder, id), { location: backend.location, unguarded: unguarded ?? null, time: formatTime(nowNs(), 0) })
+  return { id, slotId: slot.id, chunker, unguarded }
 }
 
 /**
  * Tries the storage. A bucket that keeps versions may fail at one thing and serve all the same.
  * @throws {BackupError} BACKEND_UNSUITABLE
  */
-async function suitability(backend: Backend): Promise<{ unguarded: string | undefined; isWithoutCondition: boolean }> {
+async function lacksCondition(backend: Backend): Promise<boolean> {
   try {
-    const { unguarded } = await requireSuitable(backend)
-    return { unguarded, isWithoutCondition: false }
+    await requireSuitable(backend)
+    return false
   } catch (error) {
     const needs = isBackupError(error, 'BACKEND_UNSUITABLE') ? (error.details['needs'] as readonly string[]) : []
     if (backend.hasKeptVersions?.() !== true || needs.length === 0 || needs.some((need) => need !== 'create-if-absent')) throw error
-    return { unguarded: undefined, isWithoutCondition: true }
+    return true
   }
 }
 
