@@ -4,10 +4,10 @@
  * snapshots for one file is to open thousands of tree blobs that say nothing new. What is remembered
  * is an id for an id, so it is true for as long as it is there.
  */
-import { open, seal } from '../../crypto/aead.ts'
+import { seal } from '../../crypto/aead.ts'
 import { deriveKey } from '../../crypto/derive.ts'
 import { fromHex, toHex } from '../../util/bytes.ts'
-import { isBackupError } from '../../util/errors.ts'
+import { readSealedRow } from '../../repository/catalogue/sealed-row.ts'
 import type { Repository } from '../../repository/repository.ts'
 import { joinPath } from '../../snapshot/source-paths.ts'
 
@@ -35,7 +35,7 @@ export async function openKnownFolders(repository: Repository, names: readonly U
   const path = names.reduce<Uint8Array>(joinPath, Uint8Array.of(0x2f))
   // The row's name tells nobody the path.
   const name = deriveKey(key, keyring.repositoryId, `catalogue folder ${Buffer.from(path).toString('latin1')}`)
-  const known = pairsOf(key, name, rows.get('folder', name))
+  const known = readSealedRow(key, name, rows.get('folder', name), pairsOf) ?? new Map<string, Uint8Array>()
   const asked = new Map<string, Uint8Array>()
   let isNew = false
   return {
@@ -62,16 +62,9 @@ function isNone(list: Uint8Array): boolean {
   return list.every((byte) => byte === 0)
 }
 
-function pairsOf(key: Uint8Array, name: Uint8Array, row: Uint8Array | undefined): Map<string, Uint8Array> {
+function pairsOf(bytes: Uint8Array): Map<string, Uint8Array> {
   const known = new Map<string, Uint8Array>()
-  if (row === undefined) return known
-  try {
-    const bytes = open(key, row, name)
-    for (let at = 0; at + PAIR_BYTES <= bytes.length; at += PAIR_BYTES) known.set(toHex(bytes.subarray(at, at + ID_BYTES)), bytes.subarray(at + ID_BYTES, at + PAIR_BYTES))
-  } catch (error) {
-    // Damaged: it is learnt again.
-    if (!isBackupError(error, 'CORRUPT')) throw error
-  }
+  for (let at = 0; at + PAIR_BYTES <= bytes.length; at += PAIR_BYTES) known.set(toHex(bytes.subarray(at, at + ID_BYTES)), bytes.subarray(at + ID_BYTES, at + PAIR_BYTES))
   return known
 }
 

@@ -4,11 +4,11 @@
  * true for as long as it is there. Few paths are remembered, each in a place that another may take.
  */
 import { asArray, asBytes, decodeCbor, encodeCbor } from '../../codec/cbor.ts'
-import { open, seal } from '../../crypto/aead.ts'
+import { seal } from '../../crypto/aead.ts'
 import { deriveKey } from '../../crypto/derive.ts'
 import { sha256 } from '../../crypto/hash.ts'
 import { dataView, equalBytes, fromHex, toHex } from '../../util/bytes.ts'
-import { isBackupError } from '../../util/errors.ts'
+import { readSealedRow } from '../../repository/catalogue/sealed-row.ts'
 import type { Repository } from '../../repository/repository.ts'
 import { type Node, nodeFromCbor, nodeToCbor } from '../../snapshot/node.ts'
 
@@ -34,7 +34,7 @@ export async function openKnownVersions(repository: Repository, path: Uint8Array
   const { rows } = await repository.catalogue()
   const key = deriveKey(keyring.blobId(keyring.group, 'tree'), keyring.repositoryId, 'catalogue versions')
   const name = Buffer.from(`versions ${sha256(path)[0]! % PLACES}`)
-  const known = versionsOf(key, name, path, rows.get('folder', name))
+  const known = readSealedRow(key, name, rows.get('folder', name), (bytes) => versionsOf(path, bytes)) ?? new Map<string, KnownVersion>()
   const asked = new Map<string, KnownVersion>()
   let isNew = false
   return {
@@ -76,25 +76,19 @@ function rowOf(path: Uint8Array, versions: ReadonlyMap<string, KnownVersion>): U
   }
 }
 
-function versionsOf(key: Uint8Array, name: Uint8Array, path: Uint8Array, row: Uint8Array | undefined): Map<string, KnownVersion> {
+/** Of another path none: its row may be in the place of this one's. */
+function versionsOf(path: Uint8Array, bytes: Uint8Array): Map<string, KnownVersion> {
   const versions = new Map<string, KnownVersion>()
-  if (row === undefined) return versions
-  try {
-    const what = 'known versions'
-    const fields = asArray(decodeCbor(open(key, row, name)), what)
-    if (!equalBytes(asBytes(fields[0], what), path)) return versions
-    const roots = asBytes(fields[1], what)
-    const numbers = dataView(asBytes(fields[2], what, (roots.length / ROOT_BYTES) * 4))
-    const nodes = asArray(fields[3], what).map((bytes) => nodeFromCbor(decodeCbor(asBytes(bytes, what))))
-    for (let at = 0; at * ROOT_BYTES < roots.length; at++) {
-      const number = numbers.getUint32(at * 4, true)
-      const version = number === NONE ? 'none' : nodes[number]
-      if (version !== undefined) versions.set(toHex(roots.subarray(at * ROOT_BYTES, (at + 1) * ROOT_BYTES)), version)
-    }
-  } catch (error) {
-    // Damaged: it is learnt again.
-    if (!isBackupError(error, 'CORRUPT')) throw error
-    versions.clear()
+  const what = 'known versions'
+  const fields = asArray(decodeCbor(bytes), what)
+  if (!equalBytes(asBytes(fields[0], what), path)) return versions
+  const roots = asBytes(fields[1], what)
+  const numbers = dataView(asBytes(fields[2], what, (roots.length / ROOT_BYTES) * 4))
+  const nodes = asArray(fields[3], what).map((node) => nodeFromCbor(decodeCbor(asBytes(node, what))))
+  for (let at = 0; at * ROOT_BYTES < roots.length; at++) {
+    const number = numbers.getUint32(at * 4, true)
+    const version = number === NONE ? 'none' : nodes[number]
+    if (version !== undefined) versions.set(toHex(roots.subarray(at * ROOT_BYTES, (at + 1) * ROOT_BYTES)), version)
   }
   return versions
 }
