@@ -6,12 +6,13 @@
  * gone from the repository goes from the row with the next list. A damaged one is read each time.
  */
 import type { ObjectInfo } from '../backend/backend.ts'
-import { open, seal } from '../crypto/aead.ts'
+import { seal } from '../crypto/aead.ts'
 import { deriveKey } from '../crypto/derive.ts'
 import { asArray, asBytes, asText, decodeCbor, encodeCbor } from '../codec/cbor.ts'
 import { mapOrdered } from '../util/map-ordered.ts'
 import { utf8 } from '../util/bytes.ts'
 import { BackupError, isBackupError } from '../util/errors.ts'
+import { readSealedRow } from './catalogue/sealed-row.ts'
 import { KIB, MIB } from './format.ts'
 import { type Forgetting, forgettingOf, forgottenBody } from './forgotten.ts'
 import { type Mark, markBody, markOf, splitMarkName } from './mark.ts'
@@ -161,13 +162,11 @@ async function openReader(repository: Repository, type: MarkerType, { signal, af
 }
 
 function decodeRow(key: Uint8Array, type: MarkerType, row: Uint8Array | undefined): Map<string, Uint8Array> {
-  const known = new Map<string, Uint8Array>()
-  if (row === undefined) return known
-  try {
-    const fields = asArray(decodeCbor(open(key, row, utf8(type))), type)
+  const decode = (bytes: Uint8Array): Map<string, Uint8Array> => {
+    const known = new Map<string, Uint8Array>()
+    const fields = asArray(decodeCbor(bytes), type)
     for (let i = 0; i + 1 < fields.length; i += 2) known.set(asText(fields[i], 'name'), asBytes(fields[i + 1], 'body'))
-  } catch (error) {
-    if (!isBackupError(error, 'CORRUPT')) throw error
+    return known
   }
-  return known
+  return readSealedRow(key, utf8(type), row, decode) ?? new Map<string, Uint8Array>()
 }

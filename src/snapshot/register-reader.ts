@@ -3,11 +3,11 @@
  * under its immutable name. Rows are sealed under a key of their own. Of many snapshots most stand in
  * one row together: to find and open a row for each took half of a listing's time.
  */
-import { open, seal } from '../crypto/aead.ts'
+import { seal } from '../crypto/aead.ts'
 import { deriveKey } from '../crypto/derive.ts'
 import { concatBytes, dataView, utf8 } from '../util/bytes.ts'
-import { isBackupError } from '../util/errors.ts'
 import type { Catalogue } from '../repository/catalogue/catalogue.ts'
+import { readSealedRow } from '../repository/catalogue/sealed-row.ts'
 import { trustedWriters } from '../repository/index-loader.ts'
 import { loadObject, splitName } from '../repository/objects.ts'
 import { decodeRegister } from '../repository/register.ts'
@@ -70,16 +70,7 @@ const TOGETHER_BYTES = 8 * 1024 * 1024
 
 function snapshotCache({ keyring }: Repository, { rows }: Catalogue): SnapshotCache {
   const key = deriveKey(keyring.blobId(keyring.group, 'tree'), keyring.repositoryId, 'catalogue snapshots')
-  const opened = (name: Uint8Array): Uint8Array | undefined => {
-    const row = rows.get('snapshot', name)
-    if (row === undefined) return undefined
-    try {
-      return open(key, row, name)
-    } catch (error) {
-      if (!isBackupError(error, 'CORRUPT')) throw error
-      return undefined
-    }
-  }
+  const opened = (name: Uint8Array): Uint8Array | undefined => readSealedRow(key, name, rows.get('snapshot', name), (bytes) => bytes)
   const together = decodeTogether(opened(TOGETHER))
   const used = new Map<string, Uint8Array>()
   let apart = 0

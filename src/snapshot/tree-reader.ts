@@ -2,11 +2,12 @@
  * Reading trees: blobs come from the catalogue where they have been seen before, so that looking
  * at snapshots asks the repository for nothing, and are kept there when they come from packs.
  */
-import { open, seal } from '../crypto/aead.ts'
+import { seal } from '../crypto/aead.ts'
 import { deriveKey } from '../crypto/derive.ts'
 import { compareBytes, toHex } from '../util/bytes.ts'
-import { BackupError, isBackupError } from '../util/errors.ts'
+import { BackupError } from '../util/errors.ts'
 import { type BlobReader, openBlobReader } from '../repository/blob-reader.ts'
+import { readSealedRow } from '../repository/catalogue/sealed-row.ts'
 import type { Repository } from '../repository/repository.ts'
 import { type Content, type ContentBlob, contentBlobs } from './content.ts'
 import type { Node } from './node.ts'
@@ -39,16 +40,7 @@ export async function openTreeReader(repository: Repository, blobs?: Pick<BlobRe
   const key = deriveKey(keyring.blobId(keyring.group, 'tree'), keyring.repositoryId, 'catalogue')
   let reader = blobs
 
-  const cached = (id: Uint8Array): Uint8Array | undefined => {
-    const sealed = catalogue.rows.get('tree', id)
-    if (sealed === undefined) return undefined
-    try {
-      return open(key, sealed, id)
-    } catch (error) {
-      if (!isBackupError(error, 'CORRUPT')) throw error
-      return undefined
-    }
-  }
+  const cached = (id: Uint8Array): Uint8Array | undefined => readSealedRow(key, id, catalogue.rows.get('tree', id), (bytes) => bytes)
 
   const remember = (id: Uint8Array, bytes: Uint8Array): void => catalogue.rows.put('tree', id, seal(key, bytes, id))
 
